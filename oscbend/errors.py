@@ -1,0 +1,76 @@
+"""Every error that oscbend raises on purpose.
+
+Each says what was wrong and what to do; none means that the program is broken.
+
+    OscbendError
+    ├── BadPacket           a datagram that is not OSC; dropped whole and counted
+    ├── BadMessage          a well-formed message that asks for something impossible
+    │   ├── UnknownName     an operator, site, parameter, feature or address that does not exist
+    │   └── BadValue        a value of the wrong type, not finite, or outside a range that refuses
+    ├── BadScore            a score file that breaks its format
+    ├── BadAudio            audio that cannot be read, or holds nothing
+    ├── BadModel            a checkpoint that is missing, truncated, pickled or of another family
+    ├── NotFinite           a frame with NaN or infinity in it, and the bend that made it
+    └── MissingLibrary      an optional library that is not installed, and how to install it
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OscbendError(Exception):
+    """Base of all errors raised on purpose; its text is fit to be shown to a musician."""
+
+
+class BadPacket(OscbendError):
+    """A datagram that is not well-formed OSC."""
+
+
+class BadMessage(OscbendError):
+    """A well-formed message that cannot be carried out."""
+
+
+class UnknownName(BadMessage):
+    """A name that does not exist; the text lists the nearest ones that do."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind = kind
+        self.name = name
+        self.nearest = nearest(name, known)
+        hint = f"; nearest: {', '.join(self.nearest)}" if self.nearest else ""
+        super().__init__(f"unknown {kind} {name!r}{hint}")
+
+
+class BadValue(BadMessage):
+    """A value of the wrong type, not finite, or outside a range that refuses."""
+
+
+class BadScore(OscbendError):
+    """A score file that breaks its format."""
+
+
+class BadAudio(OscbendError):
+    """Audio that cannot be read, or that holds no samples."""
+
+
+class BadModel(OscbendError):
+    """A checkpoint that cannot be loaded, and why."""
+
+
+class NotFinite(OscbendError):
+    """A frame held NaN or infinity; the text names the bend that made it, when one did."""
+
+
+class MissingLibrary(OscbendError):
+    """An optional library is not installed; the text says how to install it."""
+
+
+def nearest(name: str, known: Iterable[str], count: int = 4) -> tuple[str, ...]:
+    """The known names most like `name`, best first, at most `count`."""
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=count, cutoff=0.5)
+    if not close:
+        close = [n for n in names if name and (name in n or n in name)][:count]
+    return tuple(close)

@@ -1,0 +1,116 @@
+"""What a frame needs (structure and values) and what it gives (a picture).
+
+The structure is frozen and hashable: it decides which code runs. The values are small arrays and
+recipes whose first axis is the batch: they change in every frame and rebuild nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Mix = tuple[tuple[int, float], ...]
+"""A noise field as (seed, coefficient) pairs: the sum of coefficient · N(seed); squares add to 1."""
+
+Blend = tuple[tuple[str, float], ...]
+"""A prompt as (text, weight) pairs; weights add to 1."""
+
+
+@dataclass(frozen=True)
+class Armed:
+    """One bend at one site, as far as it belongs to the structure.
+
+    A bend whose site is a pattern stands here once for every site it reaches.
+
+    Args:
+        id: the bend's name.
+        op: operator.
+        site: one concrete site of the loaded model, such as `latent.2` or `unet.mid.attn`.
+        static: the operator's static options, as sorted (name, value) pairs.
+        select: which elements it touches, as text (`all`, `channels 0-15`, `rows 0.4 0.6` …).
+    """
+
+    id: str
+    op: str
+    site: str
+    static: tuple[tuple[str, Any], ...] = ()
+    select: str = "all"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What decides which code a frame runs.
+
+    Args:
+        model: key of the loaded model.
+        width, height: of the picture, in pixels.
+        batch: B, frames drawn in one call.
+        steps: how many, or the indices into the original schedule (0 is pure noise).
+        start: first step that runs; above 0 in image-to-image.
+        sampler: `ddim`, `lcm`, `euler` or `turbo`.
+        guided: True if the unconditional branch runs too (classifier-free guidance).
+        blend: how prompt embeddings are blended, `slerp` or `lerp`.
+        bends: the armed bends, in the order of application at one site.
+    """
+
+    model: str
+    width: int
+    height: int
+    batch: int = 1
+    steps: int | tuple[int, ...] = 4
+    start: int = 0
+    sampler: str = "ddim"
+    guided: bool = False
+    blend: str = "slerp"
+    bends: tuple[Armed, ...] = ()
+
+    @property
+    def step_count(self) -> int:
+        """S, the length of the whole schedule; those before `start` are inert."""
+        return self.steps if isinstance(self.steps, int) else len(self.steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """What may change in every frame; the first axis of every array is the batch B, unless said.
+
+    Args:
+        prompts: B blends of prompts.
+        negative: B negative prompts; used when guided.
+        noise: B noise recipes.
+        guidance: float32 [B], the scale of classifier-free guidance.
+        params: for each armed bend, live parameter name -> float32 [B] or [B, n].
+        weights: float32 [bends, S + 1, G, B]: how much of each bend acts, at each step, in each branch.
+            Index S is what follows the last step (`latent.end`, `vae.*`, `image`). G is 2 when guided
+            (0 unconditional, 1 conditional), else 1; sites outside the U-Net read the last branch.
+        ticks: int64 [B], frame numbers, for what changes from frame to frame by itself.
+        init: uint8 [B, H, W, 3 or 4], the pictures to start from when `start` > 0 (None: feedback is
+            not asked for and no picture is given).
+    """
+
+    prompts: tuple[Blend, ...]
+    negative: tuple[str, ...]
+    noise: tuple[Mix, ...]
+    guidance: np.ndarray
+    params: tuple[Mapping[str, np.ndarray], ...] = ()
+    weights: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 1), np.float32))
+    ticks: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
+    init: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture on its way to the sinks.
+
+    Args:
+        number: counted from 0 since the engine started.
+        time_s: when it was published, on the clock of the loop (seconds).
+        picture: uint8 [H, W, 4], RGBA, top row first, alpha 255, C-contiguous, never written again.
+    """
+
+    number: int
+    time_s: float
+    picture: np.ndarray
