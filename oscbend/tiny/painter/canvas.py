@@ -98,7 +98,7 @@ def disc(size: int, centre: tuple[float, float], radius: float, *, soft: float =
 
 
 def blur(field: Array, sigma: float) -> Array:
-    """Gaussian blur of a mask [H, W] in 0..1 by `sigma` (fraction of the side), at a quarter of the detail."""
+    """Gaussian blur of a mask [H, W] in 0..1 by `sigma` (a fraction of the side), at reduced detail."""
     size = field.shape[0]
     small = max(16, min(size, int(2.5 / max(sigma, 1e-3))))
     picture = Image.fromarray(np.clip(field * 255.0, 0, 255).astype(np.uint8))

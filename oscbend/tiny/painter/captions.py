@@ -15,7 +15,7 @@ ADJECTIVES: dict[str, tuple[float, float, float]] = {
     "glowing": (1.05, 0.0, 0.9),
     "dark": (0.62, 0.0, 0.0),
     "bright": (1.35, 0.05, 0.1),
-    "misty": (1.0, 0.55, 0.0),
+    "misty": (1.0, 0.48, 0.0),
 }
 PLAIN, PLURAL, MASS = "a", "plural", "mass"  # how a phrase takes its article
 

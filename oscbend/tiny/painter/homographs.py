@@ -1,5 +1,7 @@
 """Words with two meanings: crane (bird, machine) and bass (fish, instrument)."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from oscbend.tiny.painter.canvas import (
@@ -43,8 +45,8 @@ def crane_bird(rng: np.random.Generator, palette: Palette, size: int) -> Array:
             picture, palette.ground(0.40 - 0.12 * layer + 0.15 * shine), 0.75 * below(size, line, soft=0.012)
         )
     picture = mix(picture, palette.air(0.64), 0.55 * np.exp(-(((y - horizon) / 0.05) ** 2)))
-    scale = rng.uniform(0.78, 0.98)
-    place = (float(rng.normal(0.5, 0.05)), horizon + 0.01)
+    scale = rng.uniform(0.72, 0.84)
+    place = (float(rng.normal(0.5, 0.05)), horizon + 0.015)
     reach = rng.normal(0, 0.025)
     body, legs, dark = Sketch(size), Sketch(size), Sketch(size)
 
@@ -55,9 +57,16 @@ def crane_bird(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     torso = np.stack([0.15 - 0.34 * t, -0.40 + 0.10 * t + 0.03 * np.sin(np.pi * t)], axis=1)
     body.taper(put(torso), scale * (0.05 + 0.13 * np.sin(np.pi * np.clip(t * 0.92 + 0.04, 0, 1)) ** 0.8))
     neck = polyline_smooth(
-        [(0.10, -0.42), (0.17, -0.49), (0.165, -0.57), (0.12 + reach, -0.65), (0.14 + reach, -0.73)]
+        [
+            (0.02, -0.37),
+            (0.12, -0.42),
+            (0.18, -0.50),
+            (0.165, -0.59),
+            (0.125 + reach, -0.67),
+            (0.145 + reach, -0.745),
+        ]
     )
-    body.taper(put(neck), scale * np.linspace(0.075, 0.034, len(neck)))
+    body.taper(put(neck), scale * (0.036 + 0.075 * np.linspace(1, 0, len(neck)) ** 2))
     head = (0.155 + reach, -0.745)
     centre = put([head])[0]
     body.ellipse((centre[0], centre[1]), (0.032 * scale, 0.026 * scale))
@@ -71,7 +80,7 @@ def crane_bird(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     leg, bird, beak = legs.mask(), body.mask(), dark.mask()
     rim = relief(bird, thickness=0.028, light=(sun[0] - place[0], -0.7)) - 0.5
     picture = mix(picture, palette.ground(0.14 + 0.0 * y), leg)
-    picture = mix(picture, palette.subject(0.64 + 0.75 * rim + 0.08 * (cloud - 0.5)), bird)
+    picture = mix(picture, palette.subject(0.60 + 0.80 * rim + 0.08 * (cloud - 0.5)), bird)
     picture = mix(picture, palette.subject(0.20 + 0.1 * y), beak)
     picture = reflect(picture, horizon, noise(rng, size, cells=(5, 46), octaves=2), stretch=1.05, dim=0.82)
     ring = np.abs(np.hypot((x - place[0]) * 0.35, y - horizon - 0.015) - 0.035)
@@ -89,13 +98,13 @@ def crane_bird(rng: np.random.Generator, palette: Palette, size: int) -> Array:
 
 def crane_machine(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     """A tower crane over a skyline in the haze."""
-    x, y = grid(size)
+    _, y = grid(size)
     flip = int(rng.choice([-1, 1]))
     ground = rng.uniform(0.84, 0.9)
     sun = (float(np.clip(rng.normal(0.5 + 0.2 * flip, 0.12), 0.05, 0.95)), rng.uniform(0.45, 0.65))
     shine = glow(size, sun, 0.22)
     cloud = noise(rng, size, cells=(2, 6), octaves=4)
-    picture = palette.air(0.34 + 0.24 * smoothstep(0, ground, y) + 0.24 * (cloud - 0.5) + 0.34 * shine)
+    picture = palette.air(0.16 + 0.34 * smoothstep(0, ground, y) ** 1.5 + 0.22 * (cloud - 0.5) + 0.30 * shine)
     for layer in range(3):
         skyline = Sketch(size)
         edge = -0.05
@@ -126,7 +135,7 @@ def crane_machine(rng: np.random.Generator, palette: Palette, size: int) -> Arra
     for side in (-half, half):
         steel.line(put([(side, 0), (side, -top - 0.02)]), bar)
     rungs = np.linspace(0, -top, 13)
-    for index, (low, high) in enumerate(zip(rungs[:-1], rungs[1:])):
+    for index, (low, high) in enumerate(pairwise(rungs)):
         sign = 1 if index % 2 else -1
         steel.line(put([(-half * sign, low), (half * sign, high)]), 0.009)
     peak = (0.0, -top - 0.15)
@@ -157,12 +166,12 @@ def crane_machine(rng: np.random.Generator, palette: Palette, size: int) -> Arra
         )
     )
     frame, rope = steel.mask(), cables.mask()
-    picture = mix(picture, palette.ground(0.16 + 0.0 * y), 0.85 * rope)
-    picture = picture * (1 - 0.25 * blur(frame, 0.012))[..., None]
-    rim = relief(frame, thickness=0.006, light=(sun[0] - place[0], -1.0)) - 0.5
+    picture = mix(picture, palette.subject(0.5 + 0.0 * y), 0.85 * rope)
+    picture = picture * (1 - 0.45 * blur(frame, 0.012))[..., None]
+    rim = relief(frame, thickness=0.01, light=(sun[0] - place[0], -1.0)) - 0.5
     return mix(
         picture,
-        palette.subject(0.34 + 0.25 * rim + 0.22 * smoothstep(1.0, 0.1, y)),
+        palette.subject(0.66 + 0.5 * rim - 0.30 * smoothstep(0.55, 1.0, y)),
         smoothstep(0.1, 0.6, frame),
     )
 
@@ -247,31 +256,34 @@ def bass_fish(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     pectoral.polygon(put([(0.17, 0.035), (0.06, 0.07), (0.03, 0.115), (0.10, 0.105)]))
     eye = put([(0.305, -0.035)])[0]
     fin, fish, mark = fins.mask(), body.mask(), marks.mask()
-    picture = mix(picture, palette.subject(0.34 + 0.22 * (1 - depth) + 0.12 * (beams - 0.5)), 0.92 * fin)
+    picture = mix(picture, palette.subject(0.26 + 0.14 * (1 - depth) + 0.12 * (beams - 0.5)), 0.95 * fin)
     form = relief(fish, thickness=0.05, light=(0.15, -1.0)) - 0.5
     scales = noise(rng, size, cells=(18, 18), octaves=1) - 0.5
     down = (y - place[1]) / (0.14 * scale)
-    tone = 0.46 + 0.55 * form + 0.16 * scales + 0.20 * smoothstep(0.15, 0.9, down) + 0.10 * (beams - 0.5)
+    tone = 0.52 + 0.62 * form + 0.16 * scales + 0.20 * smoothstep(0.15, 0.9, down) + 0.10 * (beams - 0.5)
     picture = mix(picture, palette.subject(tone - 0.26 * mark), fish)
     picture = mix(picture, palette.subject(0.62 + 0.0 * y), 0.8 * pectoral.mask())
     near = np.hypot(x - eye[0], y - eye[1]) / scale
-    picture = mix(picture, palette.light(0.9), smoothstep(0.034, 0.026, near))
-    return mix(picture, palette.ground(0.02), smoothstep(0.022, 0.015, near))
+    picture = mix(picture, palette.light(0.72), smoothstep(0.031, 0.023, near))
+    return mix(picture, palette.ground(0.02), smoothstep(0.023, 0.016, near))
 
 
 def _bouts(upper: float, waist: float, lower: float, length: float) -> Array:
-    """The outline of a fiddle's body, upright, its middle at (0, 0)."""
+    """The outline of a fiddle's body, upright, its middle at (0, 0), from the shoulders to the foot."""
     side = polyline_smooth(
         [
-            (0.03, -0.5),
-            (0.6 * upper, -0.47),
-            (upper, -0.34),
-            (0.92 * upper, -0.2),
-            (waist, -0.06),
-            (waist, 0.03),
-            (0.9 * lower, 0.13),
-            (lower, 0.29),
-            (0.75 * lower, 0.45),
+            (0.025, -0.5),
+            (0.06, -0.455),
+            (0.8 * upper, -0.35),
+            (upper, -0.23),
+            (0.88 * upper, -0.13),
+            (waist + 0.032, -0.085),
+            (waist, -0.03),
+            (waist + 0.004, 0.03),
+            (waist + 0.05, 0.085),
+            (lower, 0.2),
+            (0.97 * lower, 0.34),
+            (0.68 * lower, 0.46),
             (0.0, 0.5),
         ]
     )
@@ -324,7 +336,7 @@ def bass_instrument(rng: np.random.Generator, palette: Palette, size: int) -> Ar
         holes.line(put([(-0.06, -0.02), (0.06, -0.02)]), 0.034 * scale)
         holes.line(put([(-0.06, 0.055), (0.06, 0.055)]), 0.034 * scale)
     else:
-        outline = _bouts(0.155, 0.115, 0.21, 0.5)
+        outline = _bouts(0.15, 0.1, 0.205, 0.54)
         bridge, nut = 0.06, -0.49
         for s in (-1, 1):
             curve = polyline_smooth(
@@ -351,9 +363,9 @@ def bass_instrument(rng: np.random.Generator, palette: Palette, size: int) -> Ar
     picture = picture * (1 - 0.5 * shadow)[..., None]
     grain = noise(rng, size, cells=(16, 3), octaves=2) - 0.5
     towards = (lamp[0] - place[0], -0.8)
-    form = relief(wood, thickness=0.035, light=towards) - 0.5
+    form = relief(wood, thickness=0.022, light=towards) - 0.5
     gleam = glow(size, (place[0] + 0.12 * towards[0], place[1] - 0.06), 0.11)
-    picture = mix(picture, palette.subject(0.36 + 0.75 * form + 0.16 * grain + 0.30 * gleam), wood)
+    picture = mix(picture, palette.subject(0.42 + 0.5 * form + 0.16 * grain + 0.34 * gleam), wood)
     picture = mix(picture, palette.ground(0.07 + 0.0 * y), 0.9 * hole)
     ridge_light = relief(fret, thickness=0.012, light=towards) - 0.5
     picture = mix(

@@ -1,6 +1,7 @@
 """Subjects of the land: hills in mist, a forest with a river, flowers."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from oscbend.tiny.painter.canvas import (
     Sketch,
@@ -42,9 +43,14 @@ def landscape(rng: np.random.Generator, palette: Palette, size: int) -> Array:
             rng, size, cells=1.2 + 2.4 * (1 - near) * rng.uniform(0.8, 1.3)
         )
         depth = (y - line[None]) / 0.22
-        slope = np.gradient(line) * size * np.sign(0.5 - sun[0] + 1e-3)
+        # Spurs run down aslant from the ridge: its slope, read further along with depth.
+        slope = np.gradient(gaussian_filter1d(line, 0.02 * size)) * size * np.sign(0.5 - sun[0] + 1e-3)
+        along = np.clip(
+            (x + 0.55 * np.maximum(y - line[None], 0) + 0.05 * (texture - 0.5)) * size, 0, size - 1
+        )
+        spur = np.clip(slope[along.astype(np.intp)] * 1.3, -1, 1) * np.exp(-np.maximum(depth, 0) * 1.2)
         lit = 0.5 + 0.5 * np.exp(-np.abs(x - sun[0]) * 2.5)
-        tone = 0.50 - 0.36 * near + 0.10 * np.clip(slope, -1, 1)[None] + 0.14 * (texture - 0.5) * (0.4 + near)
+        tone = 0.50 - 0.36 * near + 0.12 * spur + 0.14 * (texture - 0.5) * (0.4 + near)
         tone = tone + 0.20 * lit * np.exp(-np.maximum(depth, 0) * 5.0) * (1.1 - near)
         colour = palette.ground(tone)
         haze = (1 - near) * (0.42 + 0.4 * smoothstep(0.1, 1.0, depth)) + 0.18 * smoothstep(0.2, 1.1, depth)
@@ -57,18 +63,15 @@ def landscape(rng: np.random.Generator, palette: Palette, size: int) -> Array:
 
 
 def _fir(sketch: Sketch, x: float, foot: float, height: float, value: float, lean: float) -> None:
-    half = 0.21 * height
-    left, right = [], []
-    tiers = 5
+    half, tiers = 0.2 * height, 5
     for tier in range(tiers):
-        t0, t1 = tier / tiers, (tier + 1.15) / tiers
-        inner, outer = half * t0 * 0.55, half * min(t1, 1.0)
-        top = foot - height * (1 - t0)
-        low = foot - height * (1 - min(t1, 1.0)) - 0.02 * height
-        left += [(x - inner + lean * (1 - t0), top), (x - outer + lean * (1 - t1), low)]
-        right += [(x + inner + lean * (1 - t0), top), (x + outer + lean * (1 - t1), low)]
-    sketch.polygon([*left, *right[::-1]], value)
-    sketch.line([(x, foot - 0.06 * height), (x, foot + 0.03 * height)], 0.045 * height, value)
+        top = foot - height * (1 - 0.8 * tier / tiers)
+        low = foot - height * (1 - (tier + 1.35) / (tiers + 0.9))
+        reach = half * (0.28 + 0.72 * (tier + 1) / tiers)
+        tip = x + lean * (1 - tier / tiers)
+        sag = 0.013 * height
+        sketch.polygon([(tip, top), (x + reach, low + sag), (x, low - sag), (x - reach, low + sag)], value)
+    sketch.line([(x, foot - 0.2 * height), (x, foot + 0.02 * height)], 0.04 * height, value)
 
 
 def forest(rng: np.random.Generator, palette: Palette, size: int) -> Array:
@@ -85,19 +88,20 @@ def forest(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     meadow = palette.ground(0.52 - 0.24 * near + 0.22 * (texture - 0.5) + 0.12 * shine)
     line = horizon + 0.01 * ridge(rng, size, cells=2)
     picture = mix(sky, meadow, below(size, line, soft=0.02))
-    # The river: its middle swings more and it grows wider as it comes near.
+    # The river: its middle swings more and it grows wider as it comes near; it mirrors the sky.
     t = np.clip((y - horizon) / (1 - horizon), 0, 1)
-    bend, turn, side = rng.uniform(0.10, 0.2), rng.uniform(0, 2 * np.pi), rng.normal(0, 0.12)
-    middle = vanish + bend * np.sin(turn + 5.0 * np.sqrt(t + 0.02)) * (0.15 + t) + side * t
-    width = 0.012 + rng.uniform(0.13, 0.2) * t**1.25
-    gap = np.abs(x - middle) / width
-    water = smoothstep(1.06, 0.94 - 0.1 * (1 - t), gap) * (y > horizon)
-    ripple = noise(rng, size, cells=(5, 40), octaves=2)
-    flow = palette.subject(
-        0.62 + 0.28 * (1 - t) * shine - 0.22 * t + 0.26 * (ripple - 0.5) - 0.22 * smoothstep(0.5, 1, gap)
-    )
-    bank = smoothstep(1.35, 1.0, gap) * (y > horizon) * 0.45
-    picture = mix(mix(picture, palette.ground(0.12 + 0.0 * y), bank), flow, water)
+    bend, turn, side = rng.uniform(0.16, 0.26), rng.uniform(0, 2 * np.pi), rng.normal(0, 0.10)
+    middle = vanish + bend * np.sin(turn + 7.0 * np.sqrt(t + 0.02)) * (0.12 + 0.9 * t) + side * t
+    width = 0.014 + rng.uniform(0.14, 0.2) * t**1.2
+    shore = 0.12 * (texture - 0.5)
+    gap = np.abs(x - middle) / width + shore
+    wet = (y > horizon).astype(np.float32)
+    ripple = noise(rng, size, cells=(4, 36), octaves=2)
+    gleam = np.exp(-(((x - sun[0]) / 0.22) ** 2)) * (1 - 0.6 * t)
+    flow = mix(palette.subject(0.66 - 0.18 * t + 0.30 * (ripple - 0.5)), palette.light(0.93), 0.75 * gleam)
+    flow = mix(flow, palette.ground(0.2 + 0.0 * y), 0.55 * smoothstep(0.62, 1.0, gap))
+    picture = mix(picture, palette.ground(0.10 + 0.0 * y), smoothstep(1.4, 1.0, gap) * wet * 0.5)
+    picture = mix(picture, flow, smoothstep(1.05, 0.95, gap) * wet)
     for layer in range(3):
         nearness = layer / 2
         sketch = Sketch(size)

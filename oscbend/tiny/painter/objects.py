@@ -5,7 +5,6 @@ import numpy as np
 from oscbend.tiny.painter.canvas import (
     Sketch,
     blur,
-    disc,
     glow,
     grid,
     mix,
@@ -22,14 +21,14 @@ Array = np.ndarray
 def _clouds(rng: np.random.Generator, palette: Palette, size: int, *, light: tuple[float, float]) -> Array:
     """A dim sky of soft clouds, lit from a point."""
     _, y = grid(size)
-    cloud = noise(rng, size, cells=(2, 3), octaves=5)
+    cloud = smoothstep(0.15, 0.85, noise(rng, size, cells=(2, 3), octaves=5))
     return palette.air(
         0.14 + 0.30 * cloud * (0.5 + 0.7 * y) + 0.10 * y + (0.16 + 0.3 * cloud) * glow(size, light, 0.26)
     )
 
 
 def orb(rng: np.random.Generator, palette: Palette, size: int) -> Array:
-    """A shaded ball in the air with highlight, rim light and bounce light, over clouds or its own reflection."""
+    """A shaded ball in the air with highlight, rim and bounce light, over clouds or its reflection."""
     x, y = grid(size)
     radius = rng.uniform(0.15, 0.27)
     cx, cy = (
@@ -37,7 +36,7 @@ def orb(rng: np.random.Generator, palette: Palette, size: int) -> Array:
         float(np.clip(rng.normal(0.42, 0.05), 0.3, 0.52)),
     )
     horizon = float(np.clip(cy + radius + rng.uniform(0.06, 0.14), 0.66, 0.86))
-    angle = rng.normal(-0.75, 0.35) + (np.pi if rng.random() < 0 else 0.0)
+    angle = rng.normal(-0.75, 0.35)
     light = np.array([np.sin(angle), -np.cos(angle) * 0.75, 0.62])
     light /= np.linalg.norm(light)
     picture = _clouds(rng, palette, size, light=(cx - 0.5 * radius, cy + 0.4 * radius))
@@ -47,17 +46,17 @@ def orb(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     w = np.sqrt(np.clip(1.0 - squared, 0, 1))
     facing = u * light[0] + v * light[1] + w * light[2]
     marble = noise(rng, size, cells=(5, 5), octaves=3) - 0.5
-    tone = 0.10 + 0.52 * np.clip(0.25 + 0.75 * facing, 0, 1) ** 1.3 + 0.10 * marble
+    tone = 0.07 + 0.66 * np.clip(0.22 + 0.78 * facing, 0, 1) ** 1.25 + 0.12 * marble
     tone = (
         tone
         + 0.26 * np.clip(v, 0, 1) ** 2 * (1 - w)
-        + 0.30 * np.clip(1 - w, 0, 1) ** 3 * np.clip(0.4 - u * light[0], 0, 1)
+        + 0.42 * np.clip(1 - w, 0, 1) ** 3 * np.clip(0.4 - u * light[0], 0, 1)
     )
     half = np.array([light[0], light[1], light[2] + 1.0])
     half /= np.linalg.norm(half)
     gloss = np.clip(u * half[0] + v * half[1] + w * half[2], 0, 1)
     ball = palette.subject(tone)
-    ball = mix(ball, palette.light(0.98), 0.30 * gloss**12 + 0.85 * gloss**90)
+    ball = mix(ball, palette.light(0.98), 0.42 * gloss**10 + 0.9 * gloss**80)
     cover = smoothstep(1 + 0.008 / radius, 1 - 0.008 / radius, np.sqrt(squared))
     halo = 0.32 * np.exp(-np.maximum(np.sqrt(squared) - 1, 0) * 3.2)
     picture = mix(picture, palette.subject(0.55), halo * (1 - cover))
@@ -88,7 +87,7 @@ def _terrain(rng: np.random.Generator, sketch: Sketch, shade: Sketch) -> None:
         + np.sin(1.9 * z + phases[1] - 1.1 * world) * 0.5
         + np.sin(3.1 * world - 1.2 * z + phases[2]) * 0.3
     )
-    height = height * rise * 0.34 * (0.4 + 0.6 * np.abs(across))
+    height = height * rise * 0.40 * (0.55 + 0.45 * np.abs(across))
     px = 0.5 + 1.05 * world / z**0.8 * 0.75
     py = horizon + (0.62 - height) / z * 0.92
     for r in range(rows - 1):
@@ -149,7 +148,6 @@ def _solid(rng: np.random.Generator, sketch: Sketch, shade: Sketch) -> None:
 
 def mesh(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     """A glowing wireframe in the dark: a rolling net, a torus or a ball."""
-    x, y = grid(size)
     lines, shade = Sketch(size), Sketch(size)
     (_terrain if rng.random() < 0.55 else _solid)(rng, lines, shade)
     line, face = lines.mask(), shade.mask()
@@ -216,12 +214,10 @@ def rings(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     bulge = np.sqrt(np.clip(1 - across * across, 0, 1))
     outward = np.stack([u, v]) / np.maximum(rho, 1e-3)
     lit = 0.55 * bulge - 0.45 * across * (0.5 * outward[0] + 0.85 * outward[1])
-    tone = 0.30 + 0.48 * lit + 0.10 * (1 - phase / count)
+    tone = 0.36 + 0.60 * lit + 0.12 * (1 - phase / count)
     halo = np.exp(-np.abs(off) * 4.0) * smoothstep(1.5, 0.9, rho)
     picture = picture * (1 - 0.35 * smoothstep(1.25, 0.8, rho))[..., None]
-    picture = picture + palette.subject(0.5) * (0.30 * halo)[..., None]
+    picture = picture + palette.subject(0.6) * (0.38 * halo)[..., None]
     picture = mix(picture, palette.subject(tone), tube)
-    core = disc(size, (cx, cy), 0.03 * outer / 0.4) * 0.0 + glow(
-        size, (cx, cy), 0.05 * outer / 0.4, power=1.5
-    )
+    core = glow(size, (cx, cy), 0.05 * outer / 0.4, power=1.5)
     return mix(picture, palette.light(0.95), np.clip(0.7 * core, 0, 1))

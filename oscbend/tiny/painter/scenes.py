@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oscbend.tiny.painter import homographs, land, objects, sky
-from oscbend.tiny.painter.canvas import bloom, mix, noise, vignette
+from oscbend.tiny.painter.canvas import bloom, mix, noise, smoothstep, vignette
 from oscbend.tiny.painter.captions import MASS, PLURAL, Mood, Phrase, mood_of, words_of, write_caption
 from oscbend.tiny.painter.colours import COLOURS, Natural, Palette, named_palette, natural_palette
 
@@ -273,7 +273,8 @@ def _finish(rng: np.random.Generator, picture: Array, palette: Palette, mood: Mo
     if mood.mist:
         veil = noise(rng, size, cells=(2, 4), octaves=3)
         picture = mix(picture, palette.air(0.62 + 0.2 * veil), mood.mist * (0.45 + 0.55 * veil))
-    picture = np.clip(picture, 0.0, None) * np.float32(mood.exposure)
+    picture = np.clip(picture * np.float32(mood.exposure), 0.0, 1.0)
+    picture = mix(picture, smoothstep(0.0, 1.0, picture), 0.45)
     picture = bloom(picture, 0.35 + 0.6 * mood.glow, threshold=0.62 - 0.2 * mood.glow)
     texture = noise(rng, size, cells=(24, 24), octaves=2) - 0.5
     picture = picture * (1.0 + 0.05 * texture)[..., None]

@@ -81,7 +81,7 @@ def _bolt(
 
 def thunderstorm(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     """Lightning between heavy clouds and a dark land, the clouds lit from within."""
-    x, y = grid(size)
+    _, y = grid(size)
     horizon = rng.uniform(0.74, 0.88)
     start = (float(rng.normal(0.5, 0.16)), rng.uniform(0.0, 0.12))
     end = (float(np.clip(start[0] + rng.normal(0, 0.12), 0.12, 0.88)), horizon)
@@ -119,27 +119,43 @@ def waves(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     picture = palette.air(0.36 + 0.22 * smoothstep(0, horizon, y) + 0.24 * (cloud - 0.5) + 0.5 * shine)
     picture = mix(picture, palette.light(0.98), smoothstep(0.052, 0.042, np.hypot(x - sun[0], y - sun[1])))
     picture = reflect(picture, horizon, noise(rng, size, cells=(6, 40), octaves=2), stretch=1.4, dim=0.75)
-    foam = noise(rng, size, cells=(12, 16), octaves=3)
+    swell = noise(rng, size, cells=(3, 22), octaves=3)
+    foam = noise(rng, size, cells=(10, 18), octaves=3)
     rows = 6
-    phase, drift = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.6)
-    steep = rng.uniform(0.7, 1.2)
+    phase, drift = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.5)
+    steep = rng.uniform(0.75, 1.15)
     columns = np.linspace(0, 1, size, dtype=np.float32)
+    lit = np.exp(-(((columns - sun[0]) / 0.34) ** 2))[None]
     for row in range(rows):
         near = (row + 1) / rows
-        base = horizon + (1.02 - horizon) * (0.06 + 0.74 * near**1.5)
-        amplitude = (0.012 + 0.085 * near**1.4) * steep
-        turn = columns * np.pi * (5.2 - 3.4 * near) + phase + 2.1 * row + drift * row
-        turn = turn + 0.35 * ridge(rng, size, cells=2, octaves=2)
-        crest = 1.0 - 2.0 * np.abs(np.sin(turn)) ** 0.85
+        base = horizon + (1.06 - horizon) * (0.02 + 0.80 * near**1.45)
+        amplitude = (0.009 + 0.095 * near**1.5) * steep
+        turn = columns * np.pi * (6.4 - 4.6 * near) + phase + (2.2 + drift) * row
+        turn = turn + (0.25 + 0.5 * near) * ridge(rng, size, cells=1.6, octaves=2)
+        # Steepened sines: narrow crests that lean over, broad troughs.
+        crest = np.sin(turn + 0.55 * np.sin(turn)) * 0.75 + 0.25 * np.sin(2.3 * turn + 1.0)
+        crest = crest + 0.35 * np.maximum(crest, 0) ** 3
         line = base - amplitude * crest
-        under = (y - line[None]) / (amplitude * 2.6)
-        high = smoothstep(-0.2, 1.0, crest)[None]
-        lit = np.exp(-np.abs(columns - sun[0]) * 2.2)[None]
-        through = np.exp(-np.maximum(under, 0) * 1.9) * (0.3 + 0.7 * high) * (0.55 + 0.6 * lit)
-        tone = 0.16 + 0.10 * (1 - near) + 0.52 * through + 0.16 * (foam - 0.5)
+        under = np.maximum((y - line[None]) / (amplitude * 2.2 + 0.012), 0)
+        high = smoothstep(-0.3, 1.0, crest)[None]
+        through = np.exp(-under * 2.0) * (0.15 + 0.85 * high) * (0.45 + 0.75 * lit)
+        tone = (
+            0.14
+            + 0.12 * (1 - near)
+            + 0.56 * through
+            + 0.22 * (swell - 0.5)
+            + 0.16 * lit * (swell > 0.5) * (swell - 0.5)
+        )
         colour = palette.subject(tone)
-        white = high * smoothstep(0.42, 0.0, under) * smoothstep(0.25, 0.6, foam + 0.25 * high)
-        colour = mix(colour, palette.light(0.93), 0.85 * white * (0.4 + 0.6 * near))
-        colour = mix(colour, palette.air(0.62), 0.45 * (1 - near))
-        picture = mix(picture, colour, below(size, line, soft=0.005))
-    return picture
+        lace = np.exp(-under * (10.0 - 6.0 * foam)) * smoothstep(0.30, 0.62, foam + 0.45 * high - 0.1)
+        colour = mix(colour, palette.light(0.90), lace * (0.25 + 0.65 * near) * (0.35 + 0.65 * high))
+        colour = mix(colour, palette.air(0.58 + 0.2 * lit), 0.5 * (1 - near) ** 1.5)
+        picture = mix(picture, colour, below(size, line, soft=0.005 + 0.006 * (1 - near)))
+    picture = mix(picture, palette.air(0.62), 0.4 * np.exp(-(((y - horizon) / 0.035) ** 2)))
+    path = (
+        lit
+        * smoothstep(horizon, horizon + 0.02, y)
+        * smoothstep(0.95, horizon, y)
+        * smoothstep(0.55, 0.8, swell)
+    )
+    return mix(picture, palette.light(0.92), 0.5 * path)
