@@ -148,6 +148,7 @@ class Row:
         call: the function that does it.
         tags: short marks for grouping and for what it needs (`square`, `noise` …).
         source: paper, equation or specification it comes from.
+        read: for a command, the function that tells what it has set, as a tuple of atoms.
     """
 
     name: str
@@ -156,6 +157,7 @@ class Row:
     call: Callable[..., Any]
     tags: frozenset[str] = frozenset()
     source: str = ""
+    read: Callable[..., tuple[Any, ...]] | None = None
 
     def arg(self, name: str) -> Arg:
         """The argument called `name`.
@@ -202,7 +204,12 @@ class Table(Mapping[str, Row]):
         return len(self.rows)
 
     def declare(
-        self, name: str, *args: Arg, tags: Sequence[str] = (), source: str = ""
+        self,
+        name: str,
+        *args: Arg,
+        tags: Sequence[str] = (),
+        source: str = "",
+        read: Callable[..., tuple[Any, ...]] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorator: puts a function into the table; its docstring's first line is the row's help."""
 
@@ -211,7 +218,7 @@ class Table(Mapping[str, Row]):
                 raise ValueError(f"{self.kind} {name} is declared twice")
             text = (call.__doc__ or "").strip().split("\n\n")[0]
             line = " ".join(part.strip() for part in text.splitlines())
-            self.rows[name] = Row(name, args, line, call, frozenset(tags), source)
+            self.rows[name] = Row(name, args, line, call, frozenset(tags), source, read)
             return call
 
         return put

@@ -1,0 +1,21 @@
+"""Every OSC command, one row each: (show, arguments) -> a new state, or a job for the worker."""
+
+from oscbend.commands import bend, control, feature, picture, server
+from oscbend.commands.base import COMMANDS, Job, Reply, Show, Stage, addresses, find, perform, usage
+
+__all__ = [
+    "COMMANDS",
+    "Job",
+    "Reply",
+    "Show",
+    "Stage",
+    "addresses",
+    "bend",
+    "control",
+    "feature",
+    "find",
+    "perform",
+    "picture",
+    "server",
+    "usage",
+]

@@ -1,0 +1,252 @@
+"""How a message becomes a change: the table of commands, what a command may touch, and dispatch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from oscbend import bends, osc
+from oscbend.errors import BadMessage, BadValue, UnknownName
+from oscbend.modulation import Modulation, Network, controls, find_control
+from oscbend.state import State
+from oscbend.table import Arg, Row, Table, Value
+
+COMMANDS = Table("address")
+
+SUFFIXES = ("norm", "map", "unmap")
+
+
+class Stage(Network, Protocol):
+    """What commands may ask of the outside; the engine stands behind it."""
+
+    def site_names(self, state: State) -> Sequence[str]:
+        """Every site of the model that draws, in order."""
+
+    def knows(self, text: str) -> bool:
+        """True if a prompt is encoded already."""
+
+    def encode(self, text: str) -> list[str]:
+        """Encodes a prompt; tells the words that the model does not know."""
+
+    def check_steps(self, state: State) -> None:
+        """Raises BadValue if the model has no such steps."""
+
+    def load(self, source: str, state: State) -> str:
+        """Loads a model beside the one that runs, its prompts encoded; gives its key."""
+
+    def read_picture(self, name: str) -> str:
+        """Reads a picture or film below the root, to start from or to mask with; gives its key."""
+
+    def prepare(self, state: State) -> None:
+        """Makes what a frame of this state needs and is slow to make."""
+
+    def status(self) -> tuple[float | int | str, ...]:
+        """What `/status.reply` says."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer to whoever sent a message."""
+
+    address: str
+    args: tuple[Any, ...]
+    to: Hashable | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """Slow work for the worker; frames go on meanwhile.
+
+    Args:
+        address: of the command, for `/done` and `/fail`.
+        work: done off the render thread; gives the change to make when it has ended, and notes to tell.
+        args: what `/done` carries after the address.
+        to: who sent it.
+        quiet: True if nobody is told of its end.
+    """
+
+    address: str
+    work: Callable[[], tuple[Callable[[State], State], Sequence[str]]]
+    args: tuple[Any, ...] = ()
+    to: Hashable | None = None
+    quiet: bool = False
+
+
+@dataclass
+class Show:
+    """What a command may touch: the state to replace, and the things around it.
+
+    Args:
+        state: the state; a command gives a new one.
+        modulation: features and what moves by itself.
+        stage: the model that draws, and what is slow.
+        now_s: the message's time on the clock of the loop, seconds.
+        sender: who sent it; None for the score itself.
+        local: True if the sender is on this machine.
+    """
+
+    state: State
+    modulation: Modulation
+    stage: Stage
+    now_s: float = 0.0
+    sender: Hashable | None = None
+    local: bool = True
+    replies: list[Reply] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    syncs: list[tuple[int, Hashable | None]] = field(default_factory=list)
+    over: bool = False
+
+    def reply(self, address: str, *args: Any) -> None:
+        """Answers the sender."""
+        self.replies.append(Reply(address, args, self.sender))
+
+
+def perform(show: Show, message: osc.Message) -> None:
+    """Carries out one message: changes the show, or raises and changes nothing.
+
+    Raises:
+        BadMessage: what was wrong, fit to be sent back.
+    """
+    if not osc.is_pattern(message.address):
+        _perform(show, message.address, message.args)
+        return
+    reached = [a for a in addresses(show) if osc.match(message.address, a)]
+    if not reached:
+        raise UnknownName("address", message.address, ())
+    before = show.state
+    try:
+        for address in reached:
+            _perform(show, address, message.args)
+    except BadMessage:
+        show.state = before
+        raise
+
+
+def _perform(show: Show, address: str, atoms: Sequence[Any]) -> None:
+    row, captured = find(address)
+    args = parse_args(row, atoms, show.notes.append)
+    outcome = row.call(show, **captured, **args)
+    if isinstance(outcome, State):
+        show.state = outcome
+    elif isinstance(outcome, Job):
+        show.jobs.append(outcome)
+
+
+def find(address: str) -> tuple[Row, Mapping[str, str]]:
+    """The row that an address belongs to, and the parts of the address that stand for names.
+
+    Raises:
+        UnknownName: no such address.
+    """
+    found = _find(address)
+    if found is None:
+        raise UnknownName("address", address, known_addresses())
+    return found
+
+
+@functools.lru_cache(maxsize=8192)
+def _find(address: str) -> tuple[Row, Mapping[str, str]] | None:
+    head, _, last = address.rpartition("/")
+    if last in SUFFIXES and head:
+        return COMMANDS[f"{{any}}/{last}"], {"any": head}
+    parts = address.split("/")
+    best: tuple[int, Row, dict[str, str]] | None = None
+    for pattern, row in COMMANDS.rows.items():
+        wanted = pattern.split("/")
+        if len(wanted) != len(parts):
+            continue
+        captured = {w[1:-1]: p for w, p in zip(wanted, parts) if w.startswith("{")}
+        if any(w != p for w, p in zip(wanted, parts) if not w.startswith("{")) or "" in captured.values():
+            continue
+        literal = len(parts) - len(captured)
+        if best is None or literal > best[0]:
+            best = literal, row, captured
+    return None if best is None else best[1:]
+
+
+def known_addresses() -> list[str]:
+    """The patterns of all rows, as they are shown when an address is unknown."""
+    return [name.replace("{", "").replace("}", "") for name in COMMANDS]
+
+
+def parse_args(row: Row, atoms: Sequence[Any], say: Callable[[str], None]) -> dict[str, Value]:
+    """Atoms to keyword arguments; an optional number is left out where the atom is no number.
+
+    Raises:
+        BadValue: too many, too few, or wrong ones.
+    """
+    rest = list(atoms)
+    if len(rest) == 1 and isinstance(rest[0], str) and len(row.args) > 1:
+        rest = list(rest[0].split())
+    values: dict[str, Value] = {}
+    for i, arg in enumerate(row.args):
+        last = i == len(row.args) - 1
+        if arg.optional and (not rest or (arg.type == "f" and not _numeric(rest[0]))):
+            if arg.default is not None:
+                values[arg.name] = arg.default
+            continue
+        if not rest and arg.type != "*f":
+            raise BadValue(f"{row.name} needs {usage(row)}")
+        count = len(rest) if arg.many or (last and arg.type == "s") else arg.size
+        values[arg.name] = arg.parse(rest[:count], say)
+        rest = rest[count:]
+    if rest:
+        raise BadValue(f"{row.name} takes {usage(row) or 'nothing'}; too much: {' '.join(map(str, rest))}")
+    return values
+
+
+def _numeric(atom: Any) -> bool:
+    if isinstance(atom, str):
+        try:
+            float(atom)
+        except ValueError:
+            return False
+        return True
+    return isinstance(atom, int | float)
+
+
+def usage(row: Row) -> str:
+    """The arguments of a row as shown to people: `op site [mix]`."""
+    return " ".join(f"[{a.name}]" if a.optional else f"{a.name} …" if a.many else a.name for a in row.args)
+
+
+def addresses(show: Show) -> list[str]:
+    """Every address that exists now: fixed ones, and those of the bends, features and prompts."""
+    found = [name for name in COMMANDS if "{" not in name]
+    state = show.state
+    for pattern in COMMANDS:
+        if pattern.startswith("/bend/{id}") and "{param}" not in pattern:
+            found += [pattern.replace("{id}", b.id) for b in state.bends]
+        elif pattern.startswith("/feature/{name}"):
+            found += [pattern.replace("{name}", name) for name in show.modulation.buses]
+        elif pattern.startswith("/prompt/{n}"):
+            found += [pattern.replace("{n}", str(n)) for n in state.prompts]
+    for bend in state.bends:
+        found += [bend.address(a.name) for a in bends.OPERATORS[bend.op].args]
+    for control in controls(state, show.stage):
+        found += [f"{control.address}/{suffix}" for suffix in SUFFIXES]
+    return found
+
+
+def set_live(show: Show, address: str, value: Value) -> State:
+    """The state with a live control set."""
+    return show.state.with_value(address, value)
+
+
+def read_live(show: Show, address: str) -> tuple[Any, ...]:
+    """The present value of a live control: what was set, or what its feature makes of it now."""
+    control = find_control(show.state, address, show.stage)
+    if control is None:
+        raise UnknownName("address", address, (c.address for c in controls(show.state, show.stage)))
+    return tuple(float(v) for v in np.atleast_1d(show.modulation.value(show.state, control, show.stage)))
+
+
+__all__ = [
+    "COMMANDS", "Arg", "Job", "Reply", "Show", "Stage", "addresses", "find", "parse_args", "perform",
+    "read_live", "set_live", "usage",
+]  # fmt: skip

@@ -1,0 +1,232 @@
+"""Bends: which operator acts where, with which options."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from oscbend.bends import OPERATORS, select
+from oscbend.commands.base import COMMANDS, Job, Show, read_live
+from oscbend.commands.control import control_at, normed
+from oscbend.errors import BadMessage, BadValue, UnknownName
+from oscbend.state import MAX_BENDS, MIX, WINDOW, Bend, State
+from oscbend.table import Arg
+
+OP = Arg("op", "s", None, "operator")
+SITE = Arg("site", "s", None, "name, number or pattern")
+RESERVED = frozenset({"free", "norm", "map", "unmap", "to", "lag", "mod"})
+BRANCHES = ("both", "cond", "uncond")
+
+
+def bend_called(show: Show, id: str) -> Bend:
+    """The bend `id`.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    bend = show.state.bend(id)
+    if bend is None:
+        raise UnknownName("bend", id, (b.id for b in show.state.bends))
+    return bend
+
+
+def checked(show: Show, bend: Bend) -> Bend:
+    """The bend, if its operator can act at every site that it reaches.
+
+    Raises:
+        BadMessage: unknown operator or site, or the two do not go together.
+    """
+    OPERATORS[bend.op]
+    for site in show.stage.resolve(bend.site, show.state):
+        show.stage.check(bend.op, full_static(bend), site, show.state)
+    return bend
+
+
+def full_static(bend: Bend) -> dict[str, Any]:
+    """All static options of a bend: those that were set, and the defaults of the others."""
+    defaults = {a.name: a.default for a in OPERATORS[bend.op].static if a.default is not None}
+    return {**defaults, **bend.static}
+
+
+def put(show: Show, bend: Bend) -> State | Job:
+    """The state with the bend in it; a job first, where the bend needs something that is slow to make."""
+    state = show.state.with_bend(checked(show, bend))
+    if "steer" not in OPERATORS[bend.op].tags:
+        return state
+    if not all(full_static(bend).get(name) for name in ("a", "b")):
+        return state
+
+    def work() -> tuple[Any, list[str]]:
+        show.stage.prepare(state)
+        return (lambda now: now.with_bend(bend)), []
+
+    return Job(f"/bend/{bend.id}", work, to=show.sender)
+
+
+@COMMANDS.declare(
+    "/bend/{id}",
+    OP,
+    SITE,
+    Arg("mix", "f", None, "how much", lo=0.0, hi=1.0, optional=True),
+    read=lambda show, id: (bend_called(show, id).op, bend_called(show, id).site),
+)
+def arm(show: Show, id: str, op: str, site: str, mix: float | None = None) -> State | Job:
+    """Arms a bend under a name or number of your choice; again with the same words, nothing is lost."""
+    if id in RESERVED:
+        raise BadValue(f"a bend cannot be called {id!r}: the word is taken")
+    before = show.state.bend(id)
+    if before is None and len(show.state.bends) >= MAX_BENDS:
+        raise BadValue(f"there are {MAX_BENDS} bends already; free one first")
+    OPERATORS[op]
+    bend = Bend(id, op, site) if before is None else replace(with_op(show, before, op), site=site)
+    checked(show, bend)
+    if mix is not None:
+        show.state = show.state.with_value(bend.address("mix"), mix)
+    return put(show, bend)
+
+
+def with_op(show: Show, bend: Bend, op: str) -> Bend:
+    """The bend with another operator; what the two have in common stays, the rest goes."""
+    if op == bend.op:
+        return bend
+    row = OPERATORS[op]
+    prefix = f"/bend/{bend.id}/"
+    shared = {prefix + a.name for a in (*row.live, MIX, WINDOW)}
+    gone = [a for a in (*show.state.live, *show.state.maps) if a.startswith(prefix) and a not in shared]
+    live = {a: v for a, v in show.state.live.items() if a not in gone}
+    maps = {a: m for a, m in show.state.maps.items() if a not in gone}
+    for arg in row.live:
+        value = live.get(prefix + arg.name)
+        if value is not None:
+            try:
+                live[prefix + arg.name] = arg.parse(value if isinstance(value, tuple) else (value,))
+            except BadMessage:
+                del live[prefix + arg.name]
+    show.state = replace(show.state, live=live, maps=maps)
+    return replace(bend, op=op, static={})
+
+
+@COMMANDS.declare("/bend/{id}/op", OP, read=lambda show, id: (bend_called(show, id).op,))
+def change_op(show: Show, id: str, op: str) -> State | Job:
+    """Changes the operator; parameters of the same name stay."""
+    bend = bend_called(show, id)
+    OPERATORS[op]
+    checked(show, replace(bend, op=op, static={}))
+    return put(show, with_op(show, bend, op))
+
+
+@COMMANDS.declare("/bend/{id}/site", SITE, read=lambda show, id: (bend_called(show, id).site,))
+def change_site(show: Show, id: str, site: str) -> State | Job:
+    """Changes the site: its name, its number or a pattern."""
+    return put(show, replace(bend_called(show, id), site=site))
+
+
+@COMMANDS.declare("/bend/{id}/x", Arg("value", "f", None, "0..1", lo=0.0, hi=1.0))
+def x(show: Show, id: str, value: float) -> State:
+    """The operator's first parameter over its musical range: for faders and MIDI."""
+    bend = bend_called(show, id)
+    live = OPERATORS[bend.op].live
+    if not live:
+        raise BadValue(f"{bend.op} has no live parameter; use /bend/{id}/mix")
+    return normed(show, control_at(show, bend.address(live[0].name)), value)
+
+
+@COMMANDS.declare("/bend/{id}/mix", MIX, read=lambda show, id: read_live(show, f"/bend/{id}/mix"))
+def mix(show: Show, id: str, mix: float) -> State:
+    """How much of the bend, 0 none, 1 all."""
+    return show.state.with_value(bend_called(show, id).address("mix"), mix)
+
+
+@COMMANDS.declare(
+    "/bend/{id}/on",
+    Arg("on", "b", None, "1 or 0"),
+    read=lambda show, id: (int(bend_called(show, id).on),),
+)
+def on(show: Show, id: str, on: int) -> State:
+    """Off keeps the bend, and costs nothing."""
+    return show.state.with_bend(replace(bend_called(show, id), on=bool(on)))
+
+
+@COMMANDS.declare(
+    "/bend/{id}/select",
+    Arg(
+        "select",
+        "s",
+        None,
+        "all | channels 0-15 | fraction 0.05 SEED | rows a b | cols a b | region x y w h | mask NAME",
+    ),
+    read=lambda show, id: (bend_called(show, id).select,),
+)
+def selection(show: Show, id: str, select: str) -> State | Job:
+    """Which elements the bend touches; rows, columns and regions are fractions of the picture."""
+    bend = replace(bend_called(show, id), select=select)
+    parsed = parse_select(select)
+    if parsed.picture is None:
+        return show.state.with_bend(bend)
+    name = parsed.picture
+
+    def work() -> tuple[Any, list[str]]:
+        show.stage.read_picture(name)
+        return (lambda now: now.with_bend(replace(now.bend(id) or bend, select=select))), []
+
+    return Job(f"/bend/{id}/select", work, to=show.sender)
+
+
+def parse_select(text: str) -> select.Selection:
+    """A selection from its words."""
+    return select.parse(text)
+
+
+@COMMANDS.declare("/bend/{id}/window", WINDOW, read=lambda show, id: read_live(show, f"/bend/{id}/window"))
+def window(show: Show, id: str, window: tuple[float, float]) -> State:
+    """The part of the schedule in which the bend acts: 0 is noise, 1 the picture."""
+    return show.state.with_value(bend_called(show, id).address("window"), window)
+
+
+@COMMANDS.declare(
+    "/bend/{id}/branch",
+    Arg("branch", "s", None, "with guidance", choices=BRANCHES),
+    read=lambda show, id: (bend_called(show, id).branch,),
+)
+def branch(show: Show, id: str, branch: str) -> State:
+    """With guidance, which of its two branches is bent."""
+    return show.state.with_bend(replace(bend_called(show, id), branch=branch))
+
+
+@COMMANDS.declare("/bend/{id}/free")
+def free(show: Show, id: str) -> State:
+    """Removes the bend."""
+    return show.state.without_bend(bend_called(show, id).id)
+
+
+@COMMANDS.declare("/bend/free")
+def free_all(show: Show) -> State:
+    """Removes all bends."""
+    state = show.state
+    for bend in state.bends:
+        state = state.without_bend(bend.id)
+    return state
+
+
+def _read_param(show: Show, id: str, param: str) -> tuple[Any, ...]:
+    bend = bend_called(show, id)
+    arg = OPERATORS[bend.op].arg(param)
+    if arg.live:
+        return read_live(show, bend.address(param))
+    value = full_static(bend).get(param)
+    return () if value is None else value if isinstance(value, tuple) else (value,)
+
+
+@COMMANDS.declare(
+    "/bend/{id}/{param}",
+    Arg("value", "*s", None, "in the parameter's unit"),
+    read=_read_param,
+)
+def parameter(show: Show, id: str, param: str, value: tuple[str, ...]) -> State | Job:
+    """A parameter of the bend's operator, in its unit; what drove it lets go."""
+    bend = bend_called(show, id)
+    arg = OPERATORS[bend.op].arg(param)
+    parsed = arg.parse(value, show.notes.append)
+    if arg.live:
+        return show.state.with_value(bend.address(param), parsed)
+    return put(show, replace(bend, static={**bend.static, param: parsed}))

@@ -1,0 +1,229 @@
+"""What is drawn: prompts, noise, steps, size, image-to-image, and the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from oscbend.commands.base import COMMANDS, Job, Show, read_live
+from oscbend.errors import BadValue
+from oscbend.modulation import SPECTRUM_BUS
+from oscbend.state import ANGLE, GUIDANCE, MAX_PROMPTS, SEED, SPEED, WEIGHT, State
+from oscbend.table import Arg, Value
+
+TEXT = Arg("text", "s", None, "the prompt; several atoms are joined with spaces")
+SAMPLERS = ("ddim", "lcm", "euler", "turbo")
+NOISES = ("wander", "walk", "hold", "fresh", "spectrum")
+MAX_STEPS = 1000
+
+
+def encoded(show: Show, address: str, text: str, change: Callable[[State], State]) -> Job:
+    """A change that waits until its prompt is encoded; prompts keep their order."""
+
+    def work() -> tuple[Callable[[State], State], Sequence[str]]:
+        unknown = show.stage.encode(text)
+        notes = [f"{address}: the model does not know {', '.join(map(repr, unknown))}"] if unknown else []
+        return change, notes
+
+    return Job(address, work, to=show.sender)
+
+
+@COMMANDS.declare("/prompt", TEXT, read=lambda show: (show.state.prompts.get(1, ""),))
+def prompt(show: Show, text: str) -> Job:
+    """The prompt; all others go."""
+
+    def change(now: State) -> State:
+        weights = [f"/prompt/{n}/weight" for n in now.prompts]
+        return replace(
+            now,
+            prompts={1: text},
+            live={a: v for a, v in now.live.items() if a not in weights},
+            maps={a: m for a, m in now.maps.items() if a not in weights},
+        )
+
+    return encoded(show, "/prompt", text, change)
+
+
+def slot(n: str) -> int:
+    """The number of a prompt's slot.
+
+    Raises:
+        BadValue: not 1..8.
+    """
+    if not n.isdigit() or not 1 <= int(n) <= MAX_PROMPTS:
+        raise BadValue(f"prompts are numbered 1 to {MAX_PROMPTS}, not {n!r}")
+    return int(n)
+
+
+@COMMANDS.declare("/prompt/{n}", TEXT, read=lambda show, n: (show.state.prompts.get(slot(n), ""),))
+def prompt_n(show: Show, n: str, text: str) -> Job:
+    """One of up to 8 prompts that are blended by weight; all but the first come in at weight 0."""
+    number = slot(n)
+    return encoded(
+        show, f"/prompt/{n}", text, lambda now: replace(now, prompts={**now.prompts, number: text})
+    )
+
+
+@COMMANDS.declare(
+    "/prompt/{n}/weight", WEIGHT, read=lambda show, n: read_live(show, f"/prompt/{slot(n)}/weight")
+)
+def prompt_weight(show: Show, n: str, weight: float) -> State:
+    """The prompt's share in the blend."""
+    number = slot(n)
+    prompts = show.state.prompts if number in show.state.prompts else {**show.state.prompts, number: ""}
+    return replace(show.state, prompts=prompts).with_value(f"/prompt/{number}/weight", weight)
+
+
+@COMMANDS.declare(
+    "/prompt/blend",
+    Arg("blend", "s", None, "how embeddings are blended", choices=("slerp", "lerp")),
+    read=lambda show: (show.state.blend,),
+)
+def prompt_blend(show: Show, blend: str) -> State:
+    """How prompts are blended: along the sphere, or straight."""
+    return replace(show.state, blend=blend)
+
+
+@COMMANDS.declare("/prompt/negative", replace(TEXT, optional=True), read=lambda show: (show.state.negative,))
+def prompt_negative(show: Show, text: str = "") -> Job:
+    """What guidance leads away from."""
+    return encoded(show, "/prompt/negative", text, lambda now: replace(now, negative=text))
+
+
+def live(address: str, arg: Arg, help: str) -> None:
+    """Declares a command that sets one live control."""
+
+    def call(show: Show, **values: Value) -> State:
+        return show.state.with_value(address, values[arg.name])
+
+    call.__doc__ = help
+    COMMANDS.declare(address, arg, read=lambda show: read_live(show, address))(call)
+
+
+live(
+    "/guidance",
+    GUIDANCE,
+    "Classifier-free guidance: how strictly the prompt counts; 1 is none, and twice as fast.",
+)
+live("/seed", SEED, "Which noise the picture starts from; a fractional seed lies between two.")
+
+
+@COMMANDS.declare(
+    "/noise/mode", Arg("mode", "s", None, "which walk", choices=NOISES), read=lambda show: (show.state.noise,)
+)
+def noise_mode(show: Show, mode: str) -> State:
+    """How noise moves: wander (slow, never repeats), walk (once round per turn), hold, fresh, spectrum."""
+    if mode == "spectrum" and SPECTRUM_BUS not in show.modulation.buses:
+        show.notes.append(f"/noise/mode spectrum waits for the vector /feature/{SPECTRUM_BUS}")
+    return replace(show.state, noise=mode)
+
+
+live("/noise/angle", ANGLE, "Where on the walk; added to what its speed has come to.")
+live("/noise/speed", SPEED, "How fast the noise walks by itself.")
+
+
+@COMMANDS.declare(
+    "/steps",
+    Arg("steps", "*i", None, "how many, or indices into a schedule of 50", lo=0, hi=MAX_STEPS, clip=False),
+    read=lambda show: (show.state.steps,) if isinstance(show.state.steps, int) else show.state.steps,
+)
+def steps(show: Show, steps: tuple[int, ...]) -> State:
+    """How many steps the sampler takes; or which, as indices into a schedule of 50 (`/steps 0 16 32 45`)."""
+    if len(steps) == 1:
+        if steps[0] < 1:
+            raise BadValue("steps must be 1 or more")
+        return replace(show.state, steps=steps[0])
+    if list(steps) != sorted(set(steps)):
+        raise BadValue("step indices must rise")
+    show.stage.check_steps(replace(show.state, steps=steps))
+    return replace(show.state, steps=steps)
+
+
+@COMMANDS.declare(
+    "/sampler", Arg("sampler", "s", None, "which", choices=SAMPLERS), read=lambda show: (show.state.sampler,)
+)
+def sampler(show: Show, sampler: str) -> State:
+    """The sampler: ddim, lcm, euler, or turbo (Euler ancestral, trailing)."""
+    return replace(show.state, sampler=sampler)
+
+
+@COMMANDS.declare(
+    "/size",
+    Arg("width", "i", None, "", lo=64, hi=4096, clip=False, unit="px"),
+    Arg("height", "i", None, "", lo=64, hi=4096, clip=False, unit="px"),
+    read=lambda show: (show.state.width, show.state.height),
+)
+def size(show: Show, width: int, height: int) -> State:
+    """The picture's size, multiples of 8. Another size is another noise field."""
+    if width % 8 or height % 8:
+        near = f"{round(width / 8) * 8} {round(height / 8) * 8}"
+        raise BadValue(f"width and height must be multiples of 8; nearest: {near}")
+    return replace(show.state, width=width, height=height)
+
+
+@COMMANDS.declare(
+    "/fps",
+    Arg("fps", "f", None, "frames per second", lo=0.1, hi=240.0, unit="1/s"),
+    read=lambda show: (show.state.fps,),
+)
+def fps(show: Show, fps: float) -> State:
+    """How many frames a second are asked for; if the machine is slower, it gives what it can."""
+    return replace(show.state, fps=fps)
+
+
+@COMMANDS.declare("/feedback", Arg("on", "b", None, "1 or 0"), read=lambda show: (int(show.state.feedback),))
+def feedback(show: Show, on: int) -> State:
+    """Image-to-image on the last frame."""
+    return replace(show.state, feedback=bool(on))
+
+
+@COMMANDS.declare(
+    "/strength",
+    Arg("strength", "f", None, "0 keeps the picture, 1 forgets it", lo=0.0, hi=1.0),
+    read=lambda show: (show.state.strength,),
+)
+def strength(show: Show, strength: float) -> State:
+    """How much of the schedule image-to-image runs, for /feedback and /init."""
+    return replace(show.state, strength=strength)
+
+
+@COMMANDS.declare(
+    "/init",
+    Arg("file", "s", "", "a picture or film below the root; nothing for none", optional=True),
+    read=lambda show: (show.state.init,),
+)
+def init(show: Show, file: str = "") -> State | Job:
+    """The picture or film that image-to-image starts from; without a name, none."""
+    if not file:
+        return replace(show.state, init="")
+
+    def work() -> tuple[Callable[[State], State], Sequence[str]]:
+        key = show.stage.read_picture(file)
+        return (lambda now: replace(now, init=key)), []
+
+    return Job("/init", work, (file,), show.sender)
+
+
+@COMMANDS.declare("/model", Arg("model", "s", None, "tiny, a folder, a hub name, or a .safetensors file"),
+                  read=lambda show: (show.state.model,))  # fmt: skip
+def model(show: Show, model: str) -> Job:
+    """Loads a model; the old one goes on until the new one is ready."""
+    before = show.state
+
+    def work() -> tuple[Callable[[State], State], Sequence[str]]:
+        key = show.stage.load(model, before)
+        return (lambda now: replace(now, model=key)), []
+
+    return Job("/model", work, (model,), show.sender)
+
+
+@COMMANDS.declare("/freeze", Arg("on", "b", None, "1 or 0"), read=lambda show: (int(show.state.freeze),))
+def freeze(show: Show, on: int) -> State:
+    """Holds the picture; messages are still heard."""
+    return replace(show.state, freeze=bool(on))
+
+
+@COMMANDS.declare("/pause", Arg("on", "b", None, "1 or 0"), read=lambda show: (int(show.state.pause),))
+def pause(show: Show, on: int) -> State:
+    """Stops time: what moves by itself stands, what is sent still acts."""
+    return replace(show.state, pause=bool(on))

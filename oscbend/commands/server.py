@@ -1,0 +1,92 @@
+"""What a host asks the server itself: values, lists, whether it is done, how it is doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import oscbend
+from oscbend import bends, osc
+from oscbend.commands.base import COMMANDS, Show, addresses, find
+from oscbend.errors import BadMessage, BadValue, UnknownName
+from oscbend.table import Arg
+
+LISTS = ("ops", "sites", "features", "commands")
+
+
+@COMMANDS.declare("/get", Arg("address", "s", None, "what can be set; may be a pattern"))
+def get(show: Show, address: str) -> None:
+    """Asks for what is set at an address; the answer is the address with its value."""
+    if not osc.is_pattern(address):
+        answer(show, address)
+        return
+    reached = [a for a in addresses(show) if osc.match(address, a) and readable(a)]
+    if not reached:
+        raise UnknownName("address", address, ())
+    for one in reached:
+        answer(show, one)
+
+
+def readable(address: str) -> bool:
+    """True if something can be asked at the address."""
+    try:
+        return find(address)[0].read is not None
+    except BadMessage:
+        return False
+
+
+def answer(show: Show, address: str) -> None:
+    """Replies with the address and its value.
+
+    Raises:
+        BadMessage: it does not exist, or holds nothing.
+    """
+    row, captured = find(address)
+    if row.read is None:
+        raise BadValue(f"{address} holds nothing to ask for")
+    show.reply(address, *row.read(show, **captured))
+
+
+@COMMANDS.declare("/list", Arg("what", "s", None, "which", choices=LISTS))
+def list_names(show: Show, what: str) -> None:
+    """Lists operators, sites, features or commands: `/list.reply WHAT NAME …`, several if long,
+    then `/done /list WHAT`.
+    """
+    names: list[str] = {
+        "ops": lambda: list(bends.OPERATORS),
+        "sites": lambda: list(show.stage.site_names(show.state)),
+        "features": lambda: list(show.modulation.buses),
+        "commands": lambda: list(COMMANDS),
+    }[what]()
+    for part in osc.chunks(names):
+        show.reply("/list.reply", what, *part)
+    show.reply("/done", "/list", what)
+
+
+@COMMANDS.declare("/sync", Arg("id", "i", 0, "comes back in the answer", optional=True))
+def sync(show: Show, id: int = 0) -> None:
+    """Answers `/synced ID` once all earlier jobs have ended."""
+    show.syncs.append((id, show.sender))
+
+
+@COMMANDS.declare("/status")
+def status(show: Show) -> None:
+    """Answers `/status.reply`: fps, frame ms mean and worst, queued, late, dropped, bad packets,
+    frame number, model.
+    """
+    show.reply("/status.reply", *show.stage.status())
+
+
+@COMMANDS.declare("/version")
+def version(show: Show) -> None:
+    """Answers `/version.reply`: name, major, minor, patch."""
+    numbers: list[Any] = [int(n) for n in oscbend.__version__.split(".")]
+    show.reply("/version.reply", "oscbend", *numbers)
+
+
+@COMMANDS.declare("/quit")
+def quit(show: Show) -> None:
+    """Ends the server; heard from this machine only."""
+    if not show.local:
+        raise BadValue("/quit is heard from this machine only")
+    show.reply("/done", "/quit")
+    show.over = True

@@ -1,0 +1,195 @@
+"""Feature buses: what a host sends about the sound, followed, held and ranged to 0..1.
+
+Followers run once per message, at the message's own time, so they do not depend on the frame rate;
+nothing here looks at a clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from oscbend.errors import BadValue, UnknownName
+from oscbend.state import Listening
+
+WINDOW_S = 20.0
+SLOT_S = 0.02
+RANGE_EVERY_S = 0.25
+QUIET = 0.1
+MAX_BUSES = 512
+MAX_COMPONENTS = 4096
+
+
+def follow(
+    previous: np.ndarray, value: np.ndarray, dt_s: float, attack_s: float, release_s: float
+) -> np.ndarray:
+    """One step of an envelope follower.
+
+    Args:
+        previous, value: [n], the follower's state and the new input.
+        dt_s: seconds since the last step.
+        attack_s, release_s: time constants for rising and falling, seconds; 0 follows at once.
+
+    Returns:
+        [n], the follower's new state.
+    """
+    rise, fall = (1.0 if tau <= 0 else -math.expm1(-dt_s / tau) for tau in (attack_s, release_s))
+    return previous + (value - previous) * np.where(value > previous, rise, fall)
+
+
+@dataclass
+class Bus:
+    """One feature: its follower's state, what this frame heard, and its range so far."""
+
+    size: int
+    value: np.ndarray
+    count: int = 0
+    total: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    peak: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    frame: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    recent: deque[np.ndarray] = field(default_factory=deque)
+    slots: deque[tuple[int, np.ndarray]] = field(default_factory=deque)
+    last_s: float = -math.inf
+    ranged_s: float = -math.inf
+    lo: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    hi: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    widest: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def feed(self, values: np.ndarray, time_s: float, how: Listening) -> None:
+        """Hears one message.
+
+        Args:
+            values: [n], as sent.
+            time_s: the message's time.
+            how: smoothing and range.
+        """
+        self.recent.append(values)
+        while len(self.recent) > how.median:
+            self.recent.popleft()
+        middle = values if how.median <= 1 else np.median(np.stack(self.recent), axis=0)
+        first = self.last_s == -math.inf
+        dt_s = max(0.0, time_s - self.last_s)
+        self.value = middle if first else follow(self.value, middle, dt_s, how.attack_s, how.release_s)
+        self.total = self.value + self.total if self.count else self.value
+        self.peak = np.maximum(self.value, self.peak) if self.count else self.value
+        self.count += 1
+        self.last_s = time_s
+        if how.range == "auto":
+            self._range(middle, time_s)
+
+    def _range(self, values: np.ndarray, time_s: float) -> None:
+        """Moves the automatic range: 5th to 95th percentile of the last 20 s, one value every 20 ms."""
+        slot = int(time_s / SLOT_S)
+        if self.slots and self.slots[-1][0] == slot:
+            self.slots[-1] = (slot, values)
+        else:
+            self.slots.append((slot, values))
+        while self.slots[0][0] < slot - WINDOW_S / SLOT_S:
+            self.slots.popleft()
+        young = len(self.slots) < RANGE_EVERY_S / SLOT_S * 4
+        if not young and time_s - self.ranged_s < RANGE_EVERY_S:
+            return
+        self.ranged_s = time_s
+        self.lo, self.hi = np.percentile(np.stack([v for _, v in self.slots]), [5, 95], axis=0)
+        if self.widest.shape != self.lo.shape:
+            self.widest = np.zeros(self.size)
+        self.widest = np.maximum(self.widest, self.hi - self.lo)
+
+    def close_frame(self, how: Listening) -> None:
+        """Settles what this frame sees of the messages since the last one."""
+        if self.count and how.hold == "max":
+            self.frame = self.peak
+        elif self.count and how.hold == "mean":
+            self.frame = self.total / self.count
+        else:
+            self.frame = self.value
+        self.count = 0
+
+    def unit(self, how: Listening) -> np.ndarray:
+        """This frame's value over its range, [n] in 0..1; silence is not amplified."""
+        if isinstance(how.range, tuple):
+            lo = np.full(self.size, how.range[0])
+            span = np.full(self.size, how.range[1] - how.range[0])
+        else:
+            lo = self.lo if self.lo.size else self.frame
+            wide = self.widest if self.widest.size else np.zeros(self.size)
+            span = np.maximum((self.hi if self.hi.size else self.frame) - lo, QUIET * wide)
+        safe = np.where(span == 0, 1.0, span)
+        unit = np.where(span == 0, 0.0, (self.frame - lo) / safe)
+        unit = np.clip(unit, 0.0, 1.0)
+        return np.where(unit < how.gate, 0.0, unit) if how.gate > 0 else unit
+
+
+class Buses(Mapping[str, Bus]):
+    """All feature buses of a show; a bus is made by its first message."""
+
+    def __init__(self) -> None:
+        self._buses: dict[str, Bus] = {}
+
+    def __getitem__(self, name: str) -> Bus:
+        try:
+            return self._buses[name]
+        except KeyError:
+            raise UnknownName("feature", name, self._buses) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._buses
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._buses)
+
+    def __len__(self) -> int:
+        return len(self._buses)
+
+    def feed(self, name: str, values: tuple[float, ...], time_s: float, how: Listening) -> None:
+        """Hears one message; a message of another length starts the bus anew.
+
+        Raises:
+            BadValue: too many buses, or too many components.
+        """
+        if not values:
+            raise BadValue(f"/feature/{name} needs at least one value")
+        if len(values) > MAX_COMPONENTS:
+            raise BadValue(f"/feature/{name}: {len(values)} components; at most {MAX_COMPONENTS}")
+        bus = self._buses.get(name)
+        array = np.asarray(values, np.float64)
+        if bus is None or bus.size != array.size:
+            if bus is None and len(self._buses) >= MAX_BUSES:
+                raise BadValue(f"/feature/{name}: there are {MAX_BUSES} features already")
+            bus = self._buses[name] = Bus(array.size, array)
+        bus.feed(array, time_s, how)
+
+    def close_frame(self, listening: Mapping[str, Listening]) -> None:
+        """Settles what this frame sees of every bus."""
+        for name, bus in self._buses.items():
+            bus.close_frame(listening.get(name, DEFAULT))
+
+    def unit(self, feature: str, listening: Mapping[str, Listening]) -> np.ndarray:
+        """A feature (`bands`) or one component (`bands.3`) over its range.
+
+        Returns:
+            [n] or [1], in 0..1; [1] of 0 for a feature that was never sent.
+        """
+        name, component = split(feature)
+        bus = self._buses.get(name)
+        if bus is None:
+            return np.zeros(1)
+        unit = bus.unit(listening.get(name, DEFAULT))
+        if component is None:
+            return unit
+        return unit[component : component + 1] if component < unit.size else np.zeros(1)
+
+
+DEFAULT = Listening()
+
+
+def split(feature: str) -> tuple[str, int | None]:
+    """`bands.3` -> (`bands`, 3); `rms` -> (`rms`, None)."""
+    name, dot, index = feature.rpartition(".")
+    if dot and index.isdigit():
+        return name, int(index)
+    return feature, None

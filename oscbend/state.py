@@ -1,0 +1,215 @@
+"""The state: what is shown, and how it is modulated.
+
+A state is frozen; a change makes a new one. Everything that may be set, mapped and asked for while
+the show runs stands in `live` (values) and `maps` (what drives them), keyed by OSC address, so that
+a control is one thing with one name everywhere. What decides the structure has fields of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from oscbend.table import Arg, Value
+
+MAX_BENDS = 64
+MAX_PROMPTS = 8
+
+
+@dataclass(frozen=True)
+class Map:
+    """What drives a control: feature 0..1 -> lo..hi; without lo and hi, the musical range.
+
+    Args:
+        feature: name of a feature bus, or of one component (`bands.3`).
+        lo, hi: in the control's unit; None for the control's musical range.
+        curve: `lin`, `exp`, `sin`, `sqr`, `sqrt`, or a number as in SuperCollider's envelopes.
+    """
+
+    feature: str
+    lo: float | None = None
+    hi: float | None = None
+    curve: str = "lin"
+
+
+@dataclass(frozen=True)
+class Bend:
+    """One armed bend, as far as it is not a live value.
+
+    Args:
+        id: the musician's name for it.
+        op: operator.
+        site: as it was given: name, number or pattern.
+        on: False keeps it and costs nothing.
+        static: options that belong to the structure (`plane`, `k` …), those that were set.
+        select: which elements it touches.
+        branch: with guidance, `both`, `cond` or `uncond`.
+    """
+
+    id: str
+    op: str
+    site: str
+    on: bool = True
+    static: Mapping[str, Value] = field(default_factory=dict)
+    select: str = "all"
+    branch: str = "both"
+
+    def address(self, name: str) -> str:
+        """The OSC address of one of its parameters."""
+        return f"/bend/{self.id}/{name}"
+
+
+@dataclass(frozen=True)
+class Listening:
+    """How a feature bus is heard.
+
+    Args:
+        range: `auto`, `hold`, or (lo, hi): what counts as 0..1.
+        attack_s, release_s: time constants of the follower, seconds.
+        median: messages in the median filter, 1 for none.
+        gate: share of the range, from its bottom, that counts as silence, 0..1.
+        hold: what a frame sees of several messages: `latest`, `max` or `mean`.
+    """
+
+    range: str | tuple[float, float] = "auto"
+    attack_s: float = 0.01
+    release_s: float = 0.25
+    median: int = 1
+    gate: float = 0.0
+    hold: str = "latest"
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything a show is at one moment, but the features' own memory.
+
+    Args:
+        model: key of the model that draws.
+        width, height: pixels.
+        fps: frames per second that are asked for.
+        steps: how many, or indices into the original schedule.
+        sampler: `ddim`, `lcm`, `euler` or `turbo`.
+        prompts: slot (1..8) -> text.
+        blend: `slerp` or `lerp`.
+        negative: the negative prompt, used with guidance.
+        noise: `wander`, `walk`, `hold`, `fresh` or `spectrum`.
+        feedback: True for image-to-image on the last frame.
+        strength: of image-to-image, 0..1.
+        init: key of the picture to start from; empty for none.
+        freeze: True holds the picture.
+        pause: True stops time.
+        bends: in order of first use.
+        live: OSC address -> value, of every live control that was set.
+        maps: OSC address -> what drives it.
+        listening: feature name -> how it is heard.
+    """
+
+    model: str = "tiny"
+    width: int = 256
+    height: int = 256
+    fps: float = 30.0
+    steps: int | tuple[int, ...] = 2
+    sampler: str = "ddim"
+    prompts: Mapping[int, str] = field(default_factory=lambda: {1: "a floating orb"})
+    blend: str = "slerp"
+    negative: str = ""
+    noise: str = "wander"
+    feedback: bool = False
+    strength: float = 0.5
+    init: str = ""
+    freeze: bool = False
+    pause: bool = False
+    bends: tuple[Bend, ...] = ()
+    live: Mapping[str, Value] = field(default_factory=dict)
+    maps: Mapping[str, Map] = field(default_factory=dict)
+    listening: Mapping[str, Listening] = field(default_factory=dict)
+
+    @property
+    def step_count(self) -> int:
+        """How many steps the schedule has."""
+        return self.steps if isinstance(self.steps, int) else len(self.steps)
+
+    def bend(self, id: str) -> Bend | None:
+        """The bend called `id`, if there is one."""
+        return next((b for b in self.bends if b.id == id), None)
+
+    def with_bend(self, bend: Bend) -> State:
+        """The state with `bend` in place of its namesake, or after all others."""
+        if self.bend(bend.id) is None:
+            return replace(self, bends=(*self.bends, bend))
+        return replace(self, bends=tuple(bend if b.id == bend.id else b for b in self.bends))
+
+    def without_bend(self, id: str) -> State:
+        """The state without the bend `id`, its values and its maps."""
+        prefix = f"/bend/{id}/"
+        return replace(
+            self,
+            bends=tuple(b for b in self.bends if b.id != id),
+            live={a: v for a, v in self.live.items() if not a.startswith(prefix)},
+            maps={a: m for a, m in self.maps.items() if not a.startswith(prefix)},
+        )
+
+    def recast(self, steps: int | tuple[int, ...] | None, size: tuple[int, int] | None) -> State:
+        """The state at other steps (its bends at the same fraction of the schedule) or another size."""
+        state = self
+        if steps is not None and steps != self.steps:
+            state = replace(state, steps=steps)
+            bends = (replace(b, site=moved(b.site, self.step_count, state.step_count)) for b in self.bends)
+            state = replace(state, bends=tuple(bends))
+        if size is not None:
+            state = replace(state, width=size[0], height=size[1])
+        return state
+
+    def with_value(self, address: str, value: Value) -> State:
+        """The state with a live control set; what drove it lets go."""
+        maps = self.maps
+        if address in maps:
+            maps = {a: m for a, m in maps.items() if a != address}
+        return replace(self, live={**self.live, address: value}, maps=maps)
+
+    def with_map(self, address: str, map: Map) -> State:
+        """The state with a live control driven by a feature."""
+        return replace(self, maps={**self.maps, address: map})
+
+    def without_map(self, address: str) -> State:
+        """The state with a live control at its own value again."""
+        return replace(self, maps={a: m for a, m in self.maps.items() if a != address})
+
+    def listening_to(self, feature: str) -> Listening:
+        """How the feature is heard."""
+        return self.listening.get(feature, Listening())
+
+    def hearing(self, feature: str, **changes: Any) -> State:
+        """The state in which the feature is heard differently."""
+        heard = replace(self.listening_to(feature), **changes)
+        return replace(self, listening={**self.listening, feature: heard})
+
+
+def moved(site: str, steps: int, other: int) -> str:
+    """`latent.K` of a schedule of `steps` at the same fraction of one of `other` steps.
+
+    Every other name stays; a step past the last becomes `latent.end`.
+    """
+    head, dot, k = site.partition(".")
+    if head != "latent" or not dot or not k.isdigit():
+        return site
+    place = int(int(k) * other / steps + 0.5)
+    return f"latent.{place}" if place < other else "latent.end"
+
+
+SEED = Arg("seed", "f", 46.0, "which noise; a fractional seed lies between two", live=True, lo=0.0,
+           hi=2.0**31 - 1, musical=(0.0, 100.0))  # fmt: skip
+GUIDANCE = Arg("scale", "f", 1.0, "classifier-free guidance; 1 is none", live=True, lo=0.0, hi=30.0,
+               musical=(1.0, 10.0))  # fmt: skip
+ANGLE = Arg("angle", "f", 0.0, "where on the walk through noise", live=True, musical=(0.0, 1.0),
+            unit="turns")  # fmt: skip
+SPEED = Arg("speed", "f", 0.05, "how fast the noise walks", live=True, lo=-10.0, hi=10.0,
+            musical=(0.0, 0.5), unit="turns/s")  # fmt: skip
+WEIGHT = Arg("weight", "f", None, "share of this prompt in the blend", live=True, lo=0.0, hi=100.0,
+             musical=(0.0, 1.0))  # fmt: skip
+MIX = Arg("mix", "f", 1.0, "how much of the bend", live=True, lo=0.0, hi=1.0, musical=(0.0, 1.0),
+          neutral=0.0)  # fmt: skip
+WINDOW = Arg("window", "f", (0.0, 1.0), "part of the schedule, 0 noise, 1 picture", live=True, size=2,
+             lo=0.0, hi=1.0, musical=(0.0, 1.0))  # fmt: skip
+"""The live controls that are not parameters of an operator, declared once for commands and modulation."""
