@@ -20,6 +20,9 @@ from typing import BinaryIO
 from oscbend.errors import BadPacket, BadScore, BadValue
 from oscbend.osc import Bundle, Message, TimeTag, decode, encode
 
+BUNDLE_MAX = 16 * 2**20
+"""Longest bundle in a score file, in bytes; whoever claims more has not written a score."""
+
 _INT32 = Struct(">i")
 
 
@@ -118,7 +121,7 @@ def read_bundles(file: BinaryIO) -> Iterator[Bundle]:
         if len(head) < 4:
             raise BadScore(f"byte {offset}: ends within the size of a bundle")
         size = _INT32.unpack(head)[0]
-        if size < 16 or size % 4:
+        if not 16 <= size <= BUNDLE_MAX or size % 4:
             raise BadScore(f"byte {offset}: a bundle cannot be {size} bytes long; is this a score file?")
         packet = file.read(size)
         if len(packet) < size:
