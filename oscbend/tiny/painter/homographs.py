@@ -277,10 +277,10 @@ def _bouts(upper: float, waist: float, lower: float, length: float) -> Array:
             (0.8 * upper, -0.35),
             (upper, -0.23),
             (0.88 * upper, -0.13),
-            (waist + 0.032, -0.085),
+            (waist + 0.022, -0.085),
             (waist, -0.03),
             (waist + 0.004, 0.03),
-            (waist + 0.05, 0.085),
+            (waist + 0.034, 0.085),
             (lower, 0.2),
             (0.97 * lower, 0.34),
             (0.68 * lower, 0.46),
@@ -336,7 +336,7 @@ def bass_instrument(rng: np.random.Generator, palette: Palette, size: int) -> Ar
         holes.line(put([(-0.06, -0.02), (0.06, -0.02)]), 0.034 * scale)
         holes.line(put([(-0.06, 0.055), (0.06, 0.055)]), 0.034 * scale)
     else:
-        outline = _bouts(0.15, 0.1, 0.205, 0.54)
+        outline = _bouts(0.15, 0.112, 0.2, 0.54)
         bridge, nut = 0.06, -0.49
         for s in (-1, 1):
             curve = polyline_smooth(

@@ -187,9 +187,8 @@ def shapes(rng: np.random.Generator, palette: Palette, size: int) -> Array:
         picture = picture * (1 - 0.55 * shadow)[..., None]
         form = relief(mask, thickness=0.03, light=(-0.6, -1.0)) - 0.5
         fall = ((x - centre[0]) * 0.5 + (y - centre[1]) * 0.9) / radius
-        tone = rng.uniform(0.42, 0.62) - 0.13 * fall + 0.5 * form + 0.1 * (wall - 0.5)
-        ramp = palette.subject if rng.random() < 0.75 else palette.ground
-        picture = mix(picture, ramp(tone), mask)
+        tone = rng.uniform(0.38, 0.72) - 0.13 * fall + 0.5 * form + 0.1 * (wall - 0.5)
+        picture = mix(picture, palette.subject(tone), mask)
     return picture
 
 

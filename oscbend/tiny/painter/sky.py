@@ -121,7 +121,7 @@ def waves(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     picture = reflect(picture, horizon, noise(rng, size, cells=(6, 40), octaves=2), stretch=1.4, dim=0.75)
     swell = noise(rng, size, cells=(3, 22), octaves=3)
     foam = noise(rng, size, cells=(10, 18), octaves=3)
-    rows = 6
+    rows = 7
     phase, drift = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.5)
     steep = rng.uniform(0.75, 1.15)
     columns = np.linspace(0, 1, size, dtype=np.float32)
@@ -129,16 +129,16 @@ def waves(rng: np.random.Generator, palette: Palette, size: int) -> Array:
     for row in range(rows):
         near = (row + 1) / rows
         base = horizon + (1.06 - horizon) * (0.02 + 0.80 * near**1.45)
-        amplitude = (0.009 + 0.095 * near**1.5) * steep
-        turn = columns * np.pi * (6.4 - 4.6 * near) + phase + (2.2 + drift) * row
+        amplitude = (0.007 + 0.080 * near**1.5) * steep
+        turn = columns * np.pi * (5.6 - 3.9 * near) + phase + (2.2 + drift) * row
         turn = turn + (0.25 + 0.5 * near) * ridge(rng, size, cells=1.6, octaves=2)
         # Steepened sines: narrow crests that lean over, broad troughs.
         crest = np.sin(turn + 0.55 * np.sin(turn)) * 0.75 + 0.25 * np.sin(2.3 * turn + 1.0)
         crest = crest + 0.35 * np.maximum(crest, 0) ** 3
         line = base - amplitude * crest
-        under = np.maximum((y - line[None]) / (amplitude * 2.2 + 0.012), 0)
+        under = np.maximum((y - line[None]) / (amplitude * 2.0 + 0.014), 0)
         high = smoothstep(-0.3, 1.0, crest)[None]
-        through = np.exp(-under * 2.0) * (0.15 + 0.85 * high) * (0.45 + 0.75 * lit)
+        through = np.exp(-under * 1.7) * (0.22 + 0.78 * high) * (0.45 + 0.75 * lit)
         tone = (
             0.14
             + 0.12 * (1 - near)
@@ -147,7 +147,7 @@ def waves(rng: np.random.Generator, palette: Palette, size: int) -> Array:
             + 0.16 * lit * (swell > 0.5) * (swell - 0.5)
         )
         colour = palette.subject(tone)
-        lace = np.exp(-under * (10.0 - 6.0 * foam)) * smoothstep(0.30, 0.62, foam + 0.45 * high - 0.1)
+        lace = np.exp(-under * (9.0 - 7.0 * foam)) * smoothstep(0.36, 0.66, foam + 0.4 * high - 0.1)
         colour = mix(colour, palette.light(0.90), lace * (0.25 + 0.65 * near) * (0.35 + 0.65 * high))
         colour = mix(colour, palette.air(0.58 + 0.2 * lit), 0.5 * (1 - near) ** 1.5)
         picture = mix(picture, colour, below(size, line, soft=0.005 + 0.006 * (1 - near)))
