@@ -152,18 +152,18 @@ def _flower(
     v = (y[top:bottom, left:right] - centre[1]) / (radius * tilt)
     rho, theta = np.hypot(u, v), np.arctan2(v, u) + turn
     edge = 1.2 / (radius * size)
-    colour, cover = None, np.zeros_like(rho)
-    for ring, length in ((0.5, 1.0), (0.0, 0.74)):
-        wedge = np.abs(((theta * petals / (2 * np.pi) + ring) % 1.0) - 0.5) * 2  # 0 mid-petal, 1 between
+    cover = np.zeros_like(rho)
+    colour = palette.subject(cover)
+    for ring, length in ((1.0, 1.0), (0.0, 0.74)):  # the outer ring of petals, then the inner
+        wedge = (
+            np.abs(((theta * petals / (2 * np.pi) + 0.5 * ring) % 1.0) - 0.5) * 2
+        )  # 0 mid-petal, 1 between
         outline = length * (1 - open_ * wedge**2.2)
         mask = smoothstep(outline + edge * 2, outline - edge * 2, rho)
         light = 0.36 + 0.44 * rho / length - 0.34 * wedge**1.5 - 0.12 * (v * tilt) + 0.10 * (1 - ring)
         shade = palette.subject(tone * np.clip(light, 0.05, 1.0) + 0.08)
-        colour = (
-            shade
-            if colour is None
-            else mix(colour * (1 - 0.45 * smoothstep(outline + 0.2, outline, rho))[..., None], shade, mask)
-        )
+        shadow = 0.45 * smoothstep(outline + 0.2, outline, rho) * (1 - ring)
+        colour = mix(colour * (1 - shadow)[..., None], shade, np.maximum(mask, ring))
         cover = np.maximum(cover, mask)
     heart = smoothstep(0.27 + edge, 0.27 - edge, rho)
     colour = mix(colour, palette.light(0.62 - 0.9 * rho * rho - 0.25 * v), heart)
