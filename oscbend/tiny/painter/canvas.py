@@ -32,8 +32,10 @@ def smoothstep(low: float | Array, high: float | Array, value: float | Array) ->
 
 def mix(a: Array, b: Array, amount: float | Array) -> Array:
     """From `a` (amount 0) to `b` (amount 1); a mask [H, W] is spread over the colour channels."""
-    if isinstance(amount, np.ndarray) and amount.ndim == 2 and (np.ndim(a) == 3 or np.ndim(b) in (1, 3)):
-        amount = amount[..., None]
+    if isinstance(amount, np.ndarray):
+        amount = amount.astype(np.float32, copy=False)
+        if amount.ndim == 2 and (np.ndim(a) == 3 or np.ndim(b) in (1, 3)):
+            amount = amount[..., None]
     return a + (b - a) * amount
 
 

@@ -39,7 +39,7 @@ class Ramp:
     def __call__(self, tone: Array | float) -> Array:
         """Colours [..., 3] float32 of tones [...] in 0..1 (clipped)."""
         index = np.clip(np.asarray(tone) * 255.0, 0, 255).astype(np.uint8)
-        return self.table[index]
+        return self.table.take(index, axis=0)
 
 
 @lru_cache(maxsize=4096)
