@@ -67,7 +67,7 @@ def run(
     y = row.call(x, **params, **(static or {}), **extra)
     w = weight.to(x.dtype)[:, None, None, None]
     if mask is not None:
-        w = w * mask
+        w = w * mask.to(x.dtype)
     return torch.where(w == 0, x, torch.lerp(x, y, w))
 
 

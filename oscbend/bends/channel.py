@@ -237,15 +237,18 @@ def center(x: Tensor, dim: str = "all") -> Tensor:
     tags=("channel",),
     source=DAFX,
 )
+@widened
 def normalize(x: Tensor, mode: str = "peak") -> Tensor:
     """Scales activations to a common strength.
 
     `peak`: x / max abs(x) of each sample. `norm`: x / √Σ x² over the channels of each cell. Where that is 0,
     x stays. For x [B, C, H, W].
     """
-    order, dims = (float("inf"), (1, 2, 3)) if mode == "peak" else (2.0, (1,))
-    size = torch.linalg.vector_norm(x, order, dims, keepdim=True, dtype=wide(x.dtype))
-    return (x / torch.where(size > 0, size, 1)).to(x.dtype)
+    if mode == "peak":
+        size = x.abs().amax((1, 2, 3), keepdim=True)
+    else:
+        size = x.square().sum(1, keepdim=True).sqrt()
+    return x / torch.where(size > 0, size, 1)
 
 
 @OPERATORS.declare(
@@ -298,4 +301,4 @@ def steer(x: Tensor, amount: Tensor, a: str = "", b: str = "", *, field: Tensor)
     x + amount·field, for x [B, C, H, W], amount [B] and field [B, C]: the mean activation for prompt b minus
     that for prompt a, at this site and step, made by a job.
     """
-    return torch.addcmul(x, field.to(x.dtype)[:, :, None, None], column(amount, x))
+    return x + field.to(x.dtype)[:, :, None, None] * column(amount, x)

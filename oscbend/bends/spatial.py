@@ -15,6 +15,14 @@ EXPM_SQUARINGS = 7
 """Matrices of norm up to 2^7 come within the reach of the Taylor polynomial."""
 
 
+@constant
+def _places(height: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Homogeneous coordinates (x, y, 1) of every cell's centre, −1…1, 0 for a single one: [H, W, 3]."""
+    y, x = (torch.linspace(-1, 1, n, dtype=dtype) if n > 1 else torch.zeros(1) for n in (height, width))
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack((x, y, torch.ones_like(x)), -1).to(dtype).to(device)
+
+
 def _sample(x: Tensor, theta: list[list[Tensor]], still: Tensor) -> Tensor:
     """x [B, C, H, W] read through an affine map, with borders reflected.
 
@@ -24,9 +32,9 @@ def _sample(x: Tensor, theta: list[list[Tensor]], still: Tensor) -> Tensor:
             two rows of three tensors [B].
         still: bool [B], True where the map is the identity, so that x comes through exactly.
     """
-    grid = F.affine_grid(
-        torch.stack([torch.stack(row, -1) for row in theta], 1), list(x.shape), align_corners=True
-    )
+    maps = torch.stack([torch.stack(row, -1) for row in theta], 1)  # [B, 2, 3]
+    places = _places(x.shape[2], x.shape[3], x.device, x.dtype)
+    grid = places @ maps.mT[:, None]
     y = F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=True)
     return torch.where(still[:, None, None, None], x, y)
 
@@ -195,7 +203,7 @@ def bump(x: Tensor, r: Tensor, sigma: Tensor) -> Tensor:
     down = _squared_grid(x.shape[2], x.device, r.dtype)[:, None]
     across = _squared_grid(x.shape[3], x.device, r.dtype)
     column_part = (r / (-math.pi * spread)) * (down / spread).exp()  # [B, 1, H, 1]
-    return torch.addcmul(x, column_part.to(x.dtype), (across / spread).exp().to(x.dtype))
+    return x + (column_part * (across / spread).exp()).to(x.dtype)
 
 
 @OPERATORS.declare(
@@ -223,7 +231,7 @@ def noise(x: Tensor, r: Tensor, seed: int = 0, mode: str = "fixed", *, field: Te
     x + r·N, for x [B, C, H, W], r [B] and field N [B, C, H, W], drawn beforehand by a `NoiseBank` from seed
     and mode.
     """
-    return torch.addcmul(x, field.to(x.dtype), column(r, x))
+    return x + field.to(x.dtype) * column(r, x)
 
 
 @OPERATORS.declare("expm", tags=("spatial", "square"), source=DAFX)

@@ -121,7 +121,7 @@ def sharpen(x: Tensor, amount: Tensor) -> Tensor:
 
     x + amount·(x − blur(x)) with a Gaussian of 5 × 5 cells and sigma 1, for x [B, C, H, W] and amount [B].
     """
-    return torch.addcmul(x, x - _blur(x, _sharpen_sigma(x.device), SHARPEN_RADIUS), column(amount, x))
+    return x + (x - _blur(x, _sharpen_sigma(x.device), SHARPEN_RADIUS)) * column(amount, x)
 
 
 @constant
