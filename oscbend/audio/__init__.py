@@ -1,0 +1,27 @@
+"""Sound files -> feature curves -> a score: the analyzer that stands in for a host."""
+
+from oscbend.audio.curves import to_score, write_csv, write_npz
+from oscbend.audio.features import analyze, analyze_sound, defaults, parse, unit_of
+from oscbend.audio.plot import plot
+from oscbend.audio.read import read
+from oscbend.audio.smooth import scale, smooth
+from oscbend.audio.sound import FEATURES, Sound, borders, rational
+
+__all__ = [
+    "FEATURES",
+    "Sound",
+    "analyze",
+    "analyze_sound",
+    "borders",
+    "defaults",
+    "parse",
+    "plot",
+    "rational",
+    "read",
+    "scale",
+    "smooth",
+    "to_score",
+    "unit_of",
+    "write_csv",
+    "write_npz",
+]
