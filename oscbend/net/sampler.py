@@ -110,7 +110,9 @@ def start_for(strength: float, steps: int) -> int:
     """
     start = max(steps - min(int(steps * strength), steps), 0)
     if start >= steps:
-        raise BadValue(f"strength {strength:g} leaves none of {steps} steps; it needs {1 / steps:.3g} or more")
+        raise BadValue(
+            f"strength {strength:g} leaves none of {steps} steps; it needs {1 / steps:.3g} or more"
+        )
     return start
 
 
@@ -288,9 +290,7 @@ def _sigma_step(config: Mapping[str, Any], t: float, sigma: float, down: float, 
     )
 
 
-def _prediction(
-    config: Mapping[str, Any], a: float
-) -> tuple[tuple[float, float], tuple[float, float]]:
+def _prediction(config: Mapping[str, Any], a: float) -> tuple[tuple[float, float], tuple[float, float]]:
     """x̂₀ and ε̂, each from (x, m), where x = √a·x₀ + √(1−a)·ε."""
     signal, noise = math.sqrt(a), math.sqrt(1 - a)
     kind = config["prediction_type"]

@@ -10,6 +10,7 @@ bend on the way down stays as it was.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -204,6 +205,17 @@ def embed_time(
         sizes = net.add_time_proj(time_ids.flatten()).reshape(pooled.shape[0], -1)
         emb = emb + net.add_embedding(torch.cat([pooled, sizes], dim=-1).to(emb.dtype))
     return emb
+
+
+def embed_guidance(guidance: Tensor, width: int) -> Tensor:
+    """The guidance scale as a model that was distilled with it reads it: [B] -> [B, width], float32.
+
+    Sines and cosines of 1000·(guidance − 1), as in Meng et al. 2022, arXiv:2210.03142.
+    """
+    half = width // 2
+    falling = torch.arange(half, device=guidance.device) * (-math.log(10000.0) / (half - 1))
+    angle = ((guidance.float() - 1) * 1000)[:, None] * falling.exp()
+    return nn.functional.pad(torch.cat([angle.sin(), angle.cos()], dim=1), (0, width % 2))
 
 
 def needs_sizes(unet: nn.Module, height: int, width: int) -> bool:

@@ -1,0 +1,321 @@
+"""Structure and values in, pictures out."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from oscbend import bends
+from oscbend.errors import BadValue
+from oscbend.frame import Structure, Values
+from oscbend.net.model import Model
+from oscbend.net.noise import Fields
+from oscbend.net.plan import Bent, Plan, inside
+from oscbend.net.sampler import advance
+from oscbend.net.sites import Site
+from oscbend.net.text import Embedding
+from oscbend.net.walk import Bend, Bends, Context, embed_guidance, embed_time, run_decoder, run_unet
+
+PLANS = 8
+"""Plans that are kept; the one used longest ago goes first."""
+
+STEER_SEEDS = (0, 1, 2, 3)
+"""Seeds over which a steering vector is averaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """Pictures, and whether they can be shown.
+
+    Args:
+        pictures: uint8 [B, H, W, 4], RGBA, top row first, alpha 255, C-contiguous, nobody else's.
+        finite: bool [B], False where NaN or infinity came out.
+    """
+
+    pictures: np.ndarray
+    finite: np.ndarray
+
+
+class Engine:
+    """Draws frames with one model.
+
+    One thread renders; others may call `encode` and the rest meanwhile.
+
+    Args:
+        model: as loaded.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.fields = Fields(model.device)
+        self.grain = bends.NoiseBank(model.device, torch.float32, kept=64)
+        self.pictures: dict[str, Any] = {}
+        self._plans: OrderedDict[Structure, Plan] = OrderedDict()
+        self._texts: OrderedDict[tuple[Any, ...], Embedding] = OrderedDict()
+        self._means: OrderedDict[tuple[Any, ...], dict[str, Tensor]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def sites(self, width: int, height: int, steps: int) -> tuple[Site, ...]:
+        """Every site at a size and a number of steps."""
+        return self.model.sites(width, height, steps)
+
+    def encode(self, text: str) -> None:
+        """Encodes a prompt, so that no frame has to wait for it."""
+        self.model.prompts.get(text)
+
+    def knows(self, text: str) -> bool:
+        """True if a prompt is encoded already."""
+        return self.model.prompts.knows(text)
+
+    def set_mask(self, name: str, picture: np.ndarray) -> None:
+        """Makes a picture a mask for selections: float [h, w], 0…1."""
+        with self._lock:
+            self.pictures = self.pictures | {name: picture}
+            self._plans.clear()
+
+    @torch.inference_mode()
+    def render(self, structure: Structure, values: Values) -> Rendered:
+        """Draws one frame for every sample of the batch.
+
+        Raises:
+            BadMessage: a structure that cannot be, or values that don't fit it.
+        """
+        plan = self._plan(structure)
+        self._load(plan, values)
+        image = self._draw(plan, values, plan.at)
+        return Rendered(_pictures(image), torch.isfinite(image).flatten(1).all(1).cpu().numpy())
+
+    @torch.inference_mode()
+    def blame(self, structure: Structure, values: Values) -> str | None:
+        """Which bend a frame that is not finite comes from: its name, operator and site.
+
+        Draws the frame again and looks at every site; the first tensor that is not finite is blamed on
+        the bend there, or on the last one that acted before it. None if all is finite, or no bend acted.
+        """
+        plan = Plan(structure, self.model, self.pictures)
+        self._load(plan, values)
+        watch = _Watch(plan)
+        self._draw(plan, values, [_Everywhere(watch, step) for step in range(plan.steps + 1)])
+        return watch.culprit
+
+    @torch.inference_mode()
+    def scales(self, structure: Structure, values: Values) -> dict[str, float]:
+        """Standard deviation of every site's activations in an unbent run, averaged over the steps."""
+        seen: dict[str, list[Tensor]] = {}
+
+        def look(site: str, step: int, x: Tensor) -> Tensor:
+            seen.setdefault(site, []).append(x.float().std())
+            return x
+
+        self._survey(structure, values, look)
+        return {site: float(torch.stack(found).mean()) for site, found in seen.items()}
+
+    @torch.inference_mode()
+    def steer(self, structure: Structure, a: str, b: str, site: str) -> Tensor:
+        """The direction from prompt `a` to prompt `b` at a site, for every step: [S, C], float32.
+
+        Mean activation for b minus that for a, over rows, columns and a few seeds, in unbent and unguided
+        runs. What is averaged for a prompt serves every site and is kept, so only the first call is slow.
+        """
+        return self._mean_of(structure, b)[site] - self._mean_of(structure, a)[site]
+
+    def _mean_of(self, structure: Structure, text: str) -> dict[str, Tensor]:
+        bare = replace(structure, batch=1, start=0, guided=False, bends=())
+        key = (bare, text)
+        with self._lock:
+            if key in self._means:
+                self._means.move_to_end(key)
+                return self._means[key]
+        made: dict[str, Tensor] = {}
+
+        def look(site: str, step: int, x: Tensor) -> Tensor:
+            mean = x.float().mean(dim=(0, 2, 3)) / len(STEER_SEEDS)
+            if site not in made:
+                made[site] = torch.zeros(bare.step_count + 1, x.shape[1], device=x.device)
+            made[site][step] += mean
+            return x
+
+        for seed in STEER_SEEDS:
+            ones = np.ones(1, np.float32)
+            self._survey(bare, Values((((text, 1.0),),), ("",), (((seed, 1.0),),), ones), look)
+        with self._lock:
+            self._means[key] = made
+            while len(self._means) > 2 * PLANS:
+                self._means.popitem(last=False)
+        return made
+
+    def _survey(
+        self, structure: Structure, values: Values, look: Callable[[str, int, Tensor], Tensor]
+    ) -> None:
+        """Draws a frame without its bends and shows every site's tensor to `look`."""
+        plan = Plan(replace(structure, bends=()), self.model, self.pictures)
+        plan.load(values)
+        self._draw(plan, values, [_Everywhere(look, step) for step in range(plan.steps + 1)])
+
+    def _plan(self, structure: Structure) -> Plan:
+        with self._lock:
+            plan = self._plans.get(structure)
+            if plan is not None:
+                self._plans.move_to_end(structure)
+                return plan
+        plan = Plan(structure, self.model, self.pictures)
+        with self._lock:
+            self._plans[structure] = plan
+            while len(self._plans) > PLANS:
+                self._plans.popitem(last=False)
+        return plan
+
+    def _load(self, plan: Plan, values: Values) -> None:
+        """Writes the frame's numbers, and gives the bends the fields that they ask for."""
+        plan.load(values)
+        for bent in plan.bent:
+            if "noise" in bent.row.tags and any(bent.active):
+                bent.field = self._grain(bent, values)
+            elif "steer" in bent.row.tags and bent.field is None:
+                a, b = str(bent.static.get("a", "")), str(bent.static.get("b", ""))
+                vectors = self.steer(plan.structure, a, b, bent.site.name)
+                bent.field = [vector.expand(bent.rows, -1) for vector in vectors]
+
+    def _grain(self, bent: Bent, values: Values) -> Tensor:
+        ticks = np.resize(values.ticks, bent.rows)
+        seed = int(bent.static.get("seed", 0))
+        return self.grain.field(seed, bent.site.shape, ticks, str(bent.static.get("mode", "fixed")))
+
+    def _draw(self, plan: Plan, values: Values, at: list[Any]) -> Tensor:
+        """The picture, RGB around −1…1, [B, 3, H, W]."""
+        latent = self._denoise(plan, values, at)
+        after: Bends = at[plan.steps]
+        end = after.get("latent.end")
+        if end is not None:
+            latent = end(latent)
+        return run_decoder(self.model.decoder_stages, self.model.unscale(latent), after)
+
+    def _denoise(self, plan: Plan, values: Values, at: list[Any]) -> Tensor:
+        """The finished latent, [B, 4, H/8, W/8], float32."""
+        model = self.model
+        clean_text = self._text(plan, values)
+        scale = plan.guidance[:, :, None, None]  # [B, 1, 1, 1]
+        width = model.guidance_width
+        embedded = None if width is None else embed_guidance(plan.guidance[:, 0], width).to(model.dtype)
+        x, drawn = self._begin(plan, values)
+        for k in range(plan.structure.start, plan.steps):
+            step, here = plan.schedule.steps[k], at[k]
+            state = here.get(f"latent.{k}")
+            if state is not None:
+                x = state(x) if step.scale == 1 else state(x * step.scale) / step.scale
+            seen = (x if step.scale == 1 else x * step.scale).to(model.dtype)
+            seen = seen.contiguous(memory_format=model.memory_format)
+            if plan.branches == 2:
+                seen = torch.cat([seen, seen])
+            emb = embed_time(
+                model.unet, plan.timesteps[k], model.dtype, embedded, clean_text.pooled, plan.time_ids
+            )
+            emb = _bent(here.get("time"), emb[:, :, None, None])[:, :, 0, 0]
+            tokens = clean_text.tokens
+            bend = here.get("text")
+            if bend is not None:
+                tokens = bend(tokens.transpose(1, 2)[..., None])[..., 0].transpose(1, 2)
+            context = Context(emb, tokens, plan.sized)
+            output = run_unet(model.unet_stages, seen, context, here).float()
+            if plan.branches == 2:
+                without, cond = output.chunk(2)
+                output = without + scale * (cond - without)
+            draw = plan.schedule.draw_of(k, plan.structure.start)
+            noise = None
+            if draw is not None and step.fresh != 0:
+                noise = self.fields.mix(values.noise, plan.latent_shape, drawn + draw)
+            x = advance(x, output, noise, step, plan.schedule.clip)
+        return x
+
+    def _begin(self, plan: Plan, values: Values) -> tuple[Tensor, int]:
+        """The state that the first step reads, and how many draws went into it."""
+        mix = values.noise
+        if values.init is None:
+            if plan.structure.start:
+                raise BadValue("a run that starts within the schedule needs a picture to start from")
+            return self.fields.mix(mix, plan.latent_shape, 0) * plan.schedule.start_sigma, 1
+        s = plan.structure
+        if values.init.shape[:3] != (s.batch, s.height, s.width):
+            raise BadValue(f"pictures to start from must be {[s.batch, s.height, s.width]}")
+        picture = torch.from_numpy(np.ascontiguousarray(values.init[..., :3])).to(self.model.device)
+        latent, spread = self.model.encode(picture.permute(0, 3, 1, 2).float() / 255 * 2 - 1)
+        drawn = 0
+        if spread is not None:
+            latent = latent + spread * self.fields.mix(mix, plan.latent_shape, 0)
+            drawn = 1
+        first = plan.schedule.steps[s.start]
+        noise = self.fields.mix(mix, plan.latent_shape, drawn)
+        return first.signal * latent + first.sigma * noise, drawn + 1
+
+    def _text(self, plan: Plan, values: Values) -> Embedding:
+        """The prompt embeddings of all rows, the unconditional ones first."""
+        way = plan.structure.blend
+        key = (values.prompts, values.negative if plan.branches == 2 else None, way)
+        if key in self._texts:
+            self._texts.move_to_end(key)
+            return self._texts[key]
+        prompts = self.model.prompts
+        found = [prompts.negative(text) for text in values.negative] if plan.branches == 2 else []
+        found += [prompts.blend(recipe, way) for recipe in values.prompts]
+        pooled = [e.pooled for e in found if e.pooled is not None]
+        made = Embedding(torch.cat([e.tokens for e in found]), torch.cat(pooled) if pooled else None)
+        self._texts[key] = made
+        while len(self._texts) > PLANS:
+            self._texts.popitem(last=False)
+        return made
+
+
+class _Everywhere:
+    """The bends of a step in a run that is looked into: something stands at every site."""
+
+    def __init__(self, look: Callable[[str, int, Tensor], Tensor], step: int) -> None:
+        self.look = look
+        self.step = step
+
+    def get(self, site: str, /) -> Bend:
+        return lambda x: self.look(site, self.step, x)
+
+
+class _Watch:
+    """Bends as the plan says, and remembers who acted before the first tensor that is not finite."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.chains: dict[str, list[Bent]] = {}
+        for bent in plan.bent:
+            self.chains.setdefault(bent.site.name, []).append(bent)
+        self.last: str | None = None
+        self.culprit: str | None = None
+        self.over = False
+
+    def __call__(self, site: str, step: int, x: Tensor) -> Tensor:
+        self._look(x)
+        for bent in self.chains.get(site, ()):
+            if bent.active[step]:
+                self.last = f"{bent.armed.id} ({bent.armed.op} at {site})" if not self.over else self.last
+                x = bent(x, step)
+                self._look(x)
+        return x
+
+    def _look(self, x: Tensor) -> None:
+        if not self.over and not bool(torch.isfinite(x).all()):
+            self.over = True
+            self.culprit = self.last
+
+
+def _bent(bend: Bend | None, x: Tensor) -> Tensor:
+    return x if bend is None else bend(x)
+
+
+def _pictures(image: Tensor) -> np.ndarray:
+    """RGB −1…1 [B, 3, H, W] as bytes [B, H, W, 4], rounded as diffusers' image processor does."""
+    batch, _, height, width = image.shape
+    rgba = torch.full((batch, height, width, 4), 255, dtype=torch.uint8, device=image.device)
+    rgba[..., :3] = (image.float() * 0.5 + 0.5).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1)
+    return rgba.cpu().numpy()

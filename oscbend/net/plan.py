@@ -1,0 +1,183 @@
+"""What a structure fixes, worked out once: which bend stands where, its mask, its place in the buffers.
+
+Live values are written into one buffer, which every operator reads its own part of; a frame copies
+it to the device in one go and rebuilds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from oscbend import bends
+from oscbend.bends import select
+from oscbend.errors import BadValue, UnknownName
+from oscbend.frame import Armed, Structure, Values
+from oscbend.net.model import Model
+from oscbend.net.sampler import schedule
+from oscbend.net.sites import Site
+from oscbend.net.walk import Bend, needs_sizes
+from oscbend.table import Row
+
+Pictures = Mapping[str, Any]
+
+
+class Bent:
+    """One armed bend, ready to be applied.
+
+    Args:
+        armed: of the structure.
+        site: where it stands.
+        rows: how many rows the tensor there has: the batch, or twice that inside a guided U-Net.
+        steps: S.
+    """
+
+    def __init__(
+        self, armed: Armed, site: Site, rows: int, steps: int, model: Model, pictures: Pictures
+    ) -> None:
+        self.armed = armed
+        self.site = site
+        self.rows = rows
+        self.row: Row = bends.OPERATORS[armed.op]
+        self.static = dict(armed.static)
+        bends.check(armed.op, self.static, site.shape)
+        dtype = torch.float32 if site.number is None else model.dtype
+        if site.name.startswith("vae.") or site.name == "image":
+            dtype = model.vae_dtype
+        self.mask = select.parse(armed.select).mask(site.shape, model.device, dtype, pictures)
+        self.params: dict[str, Tensor] = {}
+        self.weight: Sequence[Tensor] = ()
+        self.active = [False] * (steps + 1)
+        self.field: Tensor | Sequence[Tensor] | None = None
+
+    def __call__(self, x: Tensor, step: int) -> Tensor:
+        """`x` [rows, C, H, W] bent as this frame asks at `step`; `x` itself where it asks for nothing."""
+        if not self.active[step]:
+            return x
+        field = self.field if self.field is None or isinstance(self.field, Tensor) else self.field[step]
+        return bends.run(self.row, x, self.params, self.weight[step], self.mask, self.static, field)
+
+
+class Plan:
+    """A structure, ready for values.
+
+    Args:
+        structure: what to draw.
+        model: that it is drawn with.
+        pictures: float arrays [h, w] of 0…1 by name, for selections by mask.
+
+    Raises:
+        BadValue: a size, schedule, option or selection that cannot be.
+        UnknownName: a sampler, operator or site that does not exist.
+    """
+
+    def __init__(self, structure: Structure, model: Model, pictures: Pictures) -> None:
+        self.structure = structure
+        self.schedule = schedule(structure.sampler, structure.steps, model.scheduler)
+        self.steps = structure.step_count
+        if not 0 <= structure.start < self.steps:
+            raise BadValue(f"start {structure.start} is outside the schedule of {self.steps} steps")
+        self.batch = structure.batch
+        self.branches = 2 if structure.guided and model.guidance_width is None else 1
+        self.rows = self.branches * self.batch
+        known = {site.name: site for site in model.sites(structure.width, structure.height, self.steps)}
+        self.latent_shape = known["latent.end"].shape
+        self.sized = needs_sizes(model.unet, *self.latent_shape[1:])
+        self.bent: list[Bent] = []
+        for armed in structure.bends:
+            if armed.site not in known:
+                raise UnknownName("site", armed.site, known)
+            rows = self.rows if inside(armed.site) else self.batch
+            self.bent.append(Bent(armed, known[armed.site], rows, self.steps, model, pictures))
+        self.at = [self._standing(step) for step in range(self.steps + 1)]
+        times = [step.timestep for step in self.schedule.steps]
+        self.timesteps = torch.tensor(times, device=model.device)[:, None].expand(-1, self.rows).unbind(0)
+        self.time_ids = _time_ids(structure, self.rows, model) if model.family == "sdxl" else None
+        self._place(model.device)
+
+    def load(self, values: Values) -> None:
+        """Writes a frame's numbers into the buffers.
+
+        Raises:
+            BadValue: arrays that don't fit the structure.
+        """
+        s = self.structure
+        if not len(values.prompts) == len(values.negative) == len(values.noise) == s.batch:
+            raise BadValue(f"values for a batch of {s.batch} need as many prompts, negatives and noises")
+        wanted = (len(self.bent), self.steps + 1, 2 if s.guided else 1, s.batch)
+        if self.bent and values.weights.shape != wanted:
+            raise BadValue(f"weights must be {list(wanted)}, got {list(values.weights.shape)}")
+        self._host_guidance[:, 0] = values.guidance
+        if self.bent:
+            acts = values.weights.any(axis=3)
+        for i, bent in enumerate(self.bent):
+            branched = inside(bent.site.name) and self.branches == 2
+            self._host_weights[i][:] = values.weights[i] if branched else values.weights[i][:, -1:]
+            bent.active = (acts[i].any(axis=1) if branched else acts[i][:, -1]).tolist()
+            for arg, place in self._host_params[i]:
+                given = values.params[i].get(arg.name, arg.default)
+                place[:] = np.asarray(given, np.float32).reshape(-1, arg.size)
+        if self._buffer is not None:
+            self._buffer.copy_(torch.from_numpy(self._host))
+
+    def _standing(self, step: int) -> dict[str, Bend]:
+        """The bends of a step by site; those of index S are what follows the last step."""
+        chains: dict[str, list[Bent]] = {}
+        for bent in self.bent:
+            name = bent.site.name
+            if inside(name):
+                here = step < self.steps
+            else:
+                here = name == f"latent.{step}" or (step == self.steps and bent.site.number is not None)
+                here = here or (step == self.steps and name == "latent.end")
+            if here:
+                chains.setdefault(name, []).append(bent)
+        return {name: partial(_chained, chain, step) for name, chain in chains.items()}
+
+    def _place(self, device: torch.device) -> None:
+        """Gives every live value its part of one flat buffer."""
+        shapes: list[tuple[int, ...]] = [(self.batch, 1)]
+        for bent in self.bent:
+            shapes.append((self.steps + 1, bent.rows // self.batch, self.batch))
+            shapes += [(bent.rows // self.batch, self.batch, arg.size) for arg in bent.row.live]
+        ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
+        self._host = np.zeros(int(ends[-1]), np.float32)
+        self._buffer = None if device.type == "cpu" else torch.zeros(len(self._host), device=device)
+        flat = torch.from_numpy(self._host) if self._buffer is None else self._buffer
+        host = [self._host[a:b].reshape(shape) for a, b, shape in zip(ends, ends[1:], shapes, strict=False)]
+        there = [flat[a:b].view(shape) for a, b, shape in zip(ends, ends[1:], shapes, strict=False)]
+        self._host_guidance, self.guidance = host[0], there[0]
+        self._host_weights: list[np.ndarray] = []
+        self._host_params: list[list[tuple[Any, np.ndarray]]] = []
+        place = 1
+        for bent in self.bent:
+            self._host_weights.append(host[place])
+            bent.weight = there[place].flatten(1).unbind(0)
+            live = list(bent.row.live)
+            self._host_params.append(list(zip(live, host[place + 1 :], strict=False)))
+            for arg, tensor in zip(live, there[place + 1 :], strict=False):
+                flat_rows = tensor.flatten(0, 1)
+                bent.params[arg.name] = flat_rows[:, 0] if arg.size == 1 else flat_rows
+            place += 1 + len(live)
+
+
+def inside(site: str) -> bool:
+    """True for sites that the unconditional branch passes too."""
+    return site.startswith(("unet.", "skip.")) or site in ("text", "time")
+
+
+def _chained(chain: Sequence[Bent], step: int, x: Tensor) -> Tensor:
+    for bent in chain:
+        x = bent(x, step)
+    return x
+
+
+def _time_ids(structure: Structure, rows: int, model: Model) -> Tensor:
+    """SDXL's added conditions: original size, crop, target size."""
+    size = [float(structure.height), float(structure.width)]
+    return torch.tensor([[*size, 0.0, 0.0, *size]], device=model.device).expand(rows, -1)
