@@ -323,17 +323,17 @@ def encode_message(address: str, args: Iterable[Any] = (), tags: str = "") -> by
     try:
         for tag in tags:
             if tag == "]":
-                values.pop()
+                _exhaust(values.pop())
                 continue
             value = next(values[-1])
             if tag == "[":
                 values.append(iter(value))
             elif tag not in _CONSTANTS:
                 parts.append(_WRITE[tag](value))
-    except (*_MISFITS, LookupError, TypeError, ValueError, AttributeError, StopIteration):
-        values = []
-    if len(values) != 1 or next(values[0], values) is not values:
-        raise BadMessage(f"{address}: {args!r} cannot be written as {tags!r}")
+        (rest,) = values
+        _exhaust(rest)
+    except (*_MISFITS, LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise BadMessage(f"{address}: {args!r} cannot be written as {tags!r}") from error
     return b"".join(parts)
 
 
@@ -356,6 +356,11 @@ def _tag(arg: Any) -> str:
         case tuple() | list():
             return f"[{''.join(map(_tag, arg))}]"
     raise BadMessage(f"OSC has no type for {arg!r}")
+
+
+def _exhaust(values: Iterator[Any]) -> None:
+    if left := list(values):
+        raise ValueError(f"more values than type tags: {left!r}")
 
 
 def _write_float(number: float) -> bytes:

@@ -1,0 +1,201 @@
+"""The door for datagrams, on loopback, with python-osc on the other side."""
+
+import socket
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pythonosc.osc_message import OscMessage
+from pythonosc.udp_client import SimpleUDPClient
+
+from oscbend.errors import OscbendError
+from oscbend.osc import Message, decode
+from oscbend.server.replies import REPLY_MAX, encode_reply, split_reply
+from oscbend.server.udp import QUEUE_BYTES, Datagram, UdpDoor
+
+
+@pytest.fixture
+def door():
+    with UdpDoor(port=0, capacity=100) as opened:
+        yield opened
+
+
+@pytest.fixture
+def host():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        opened.bind(("127.0.0.1", 0))
+        opened.settimeout(5)
+        yield opened
+
+
+def drained(door, count, timeout_s=5.0):
+    came = []
+    end = time.monotonic() + timeout_s
+    while len(came) < count and time.monotonic() < end:
+        came += door.drain()
+        time.sleep(0.001)
+    return came
+
+
+def test_what_python_osc_sends_arrives_in_order(door):
+    before = time.monotonic()
+    sender = SimpleUDPClient("127.0.0.1", door.port)
+    for number in range(50):
+        sender.send_message("/n", [number, 0.5, "orb"])
+    came = drained(door, 50)
+    assert [decode(datagram.data) for datagram in came] == [Message("/n", (n, 0.5, "orb")) for n in range(50)]
+    assert before <= came[0].time_s <= came[-1].time_s <= time.monotonic()
+    assert (door.received, door.dropped) == (50, 0)
+
+
+def test_nothing_waits_at_first(door):
+    assert door.drain() == []
+    assert door.port > 0
+
+
+def test_the_longest_datagram_arrives_whole(door, host):
+    host.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**17)
+    data = bytes(range(256)) * 255 + bytes(227)
+    host.sendto(data, ("127.0.0.1", door.port))
+    assert [datagram.data for datagram in drained(door, 1)] == [data]
+
+
+def test_a_full_queue_drops_the_oldest(door):
+    for number in range(130):
+        door._put(Datagram(bytes([number]), ("127.0.0.1", 1), 0.0))
+    assert [datagram.data[0] for datagram in door.drain()] == list(range(30, 130))
+    assert (door.received, door.dropped) == (130, 30)
+
+
+def test_the_queue_is_bounded_in_bytes_too():
+    with UdpDoor(port=0, capacity=10**6) as door:
+        datagram = Datagram(bytes(2**20), ("127.0.0.1", 1), 0.0)
+        for _ in range(QUEUE_BYTES // 2**20 + 3):
+            door._put(datagram)
+        assert door.dropped == 3
+        door.drain()
+        door._put(datagram)
+        assert len(door.drain()) == 1
+
+
+def test_a_reply_comes_from_the_port_that_was_asked(door, host):
+    host.sendto(b"/ping\0\0\0", ("127.0.0.1", door.port))
+    (datagram,) = drained(door, 1)
+    assert datagram.sender == host.getsockname()
+    assert door.reply("/pong", (1, 0.5, "orb", 2**40, True, None, (2.5,), float("inf")), datagram.sender)
+    data, sender = host.recvfrom(65507)
+    assert sender == ("127.0.0.1", door.port)
+    theirs = OscMessage(data)
+    assert theirs.params == [1, 0.5, "orb", 2.0**40, 1, "", 2.5, float("inf")]
+    assert decode(data).tags == "ifsfisff"
+
+
+def test_a_reply_that_cannot_go_out_is_counted(door):
+    assert not door.reply("/pong", (), ("127.0.0.1", 99999))
+    assert not door.reply("/pong", (), ("no such host", 57000))
+    assert door.unsent == 2
+
+
+def test_an_error_on_receiving_does_not_end_the_thread(door, host):
+    """As on Windows, where a reply to nobody makes the next receive fail."""
+
+    class Upset:
+        """The door's socket, failing once."""
+
+        def __init__(self, real):
+            self.real, self.failed, self.fileno = real, threading.Event(), real.fileno
+
+        def recvfrom(self, size):
+            if not self.failed.is_set():
+                self.failed.set()
+                raise ConnectionResetError("nobody was there")
+            return self.real.recvfrom(size)
+
+    real = door._socket
+    door._socket = Upset(real)
+    try:
+        host.sendto(b"/on\0,\0\0\0", ("127.0.0.1", door.port))
+        assert len(drained(door, 1)) == 1
+        assert door._socket.failed.is_set()
+    finally:
+        door._socket = real
+
+
+def test_closing_ends_the_thread_at_once():
+    door = UdpDoor(port=0)
+    start = time.monotonic()
+    door.close()
+    assert time.monotonic() - start < 1
+    assert not door._thread.is_alive()
+    assert not door.reply("/late", (), ("127.0.0.1", 9))
+    door.close()
+    with UdpDoor(port=door.port) as again:
+        assert again.port == door.port
+
+
+def test_an_idle_door_uses_no_processor(door):
+    before = time.process_time()
+    time.sleep(0.2)
+    assert time.process_time() - before < 0.1
+
+
+def test_a_port_in_use_is_one_clear_line(door):
+    with pytest.raises(OscbendError, match=rf"UDP port {door.port}: it is in use.*--port") as caught:
+        UdpDoor(port=door.port)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "no such host"])
+def test_an_address_that_is_not_ours_is_refused(host):
+    with pytest.raises(OscbendError, match="address"):
+        UdpDoor(host=host, port=0)
+
+
+# -- replies -----------------------------------------------------------------------------------------
+
+atoms = st.recursive(
+    st.one_of(
+        st.integers(), st.floats(), st.text(max_size=300), st.booleans(), st.none(), st.binary(max_size=9)
+    ),
+    lambda inner: st.lists(inner, max_size=4).map(tuple),
+    max_leaves=6,
+)
+
+
+@given(st.lists(atoms, max_size=40))
+def test_a_reply_holds_only_what_every_host_reads(args):
+    data = encode_reply("/status.reply", args)
+    assert len(data) <= REPLY_MAX
+    assert set(decode(data).tags) <= set("ifs")
+    assert OscMessage(data).address == "/status.reply"
+
+
+def test_a_long_string_is_cut_between_characters():
+    data = encode_reply("/done", ("é" * 1000, 7))
+    assert len(data) == REPLY_MAX
+    (text,) = decode(data).args
+    assert text == "é" * (len(text) - 1) + "…"
+
+
+def test_long_lists_are_cut():
+    args = decode(encode_reply("/list", range(1000))).args
+    assert args == tuple(range(len(args)))
+    assert len(encode_reply("/list", range(len(args)))) > REPLY_MAX - 8
+
+
+@given(st.lists(st.text("abcé", max_size=40), max_size=200), st.integers(1, 3))
+def test_a_list_is_split_so_that_nothing_is_cut(names, together):
+    replies = split_reply("/list.reply", names, head=("ops",), together=together)
+    back = []
+    for args in replies:
+        assert decode(encode_reply("/list.reply", args)).args == args
+        assert args[0] == "ops"
+        back += args[1:]
+    assert back == names
+    assert all((len(args) - 1) % together == 0 for args in replies[:-1])
+
+
+def test_an_empty_list_is_answered_too():
+    assert split_reply("/list.reply", [], head=("ops",)) == [("ops",)]
