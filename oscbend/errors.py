@@ -74,3 +74,11 @@ def nearest(name: str, known: Iterable[str], count: int = 4) -> tuple[str, ...]:
     if not close:
         close = [n for n in names if name and (name in n or n in name)][:count]
     return tuple(close)
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception says, in one line fit to be shown."""
+    text = " ".join(str(error).split())[:600]
+    if isinstance(error, OscbendError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

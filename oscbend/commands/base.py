@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from oscbend import bends, osc
+from oscbend import bends, osc, pattern
 from oscbend.errors import BadMessage, BadValue, UnknownName
 from oscbend.modulation import Modulation, Network, controls, find_control
 from oscbend.state import State
@@ -44,17 +44,22 @@ class Stage(Network, Protocol):
     def prepare(self, state: State) -> None:
         """Makes what a frame of this state needs and is slow to make."""
 
-    def status(self) -> tuple[float | int | str, ...]:
-        """What `/status.reply` says."""
-
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer to whoever sent a message."""
+    """An answer to whoever sent a message.
+
+    Args:
+        address: of the reply.
+        args: `i f s`; what is too long for one reply is split into several.
+        to: who sent the message.
+        head: how many of the arguments each of several replies begins with.
+    """
 
     address: str
     args: tuple[Any, ...]
     to: Hashable | None = None
+    head: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Show:
         now_s: the message's time on the clock of the loop, seconds.
         sender: who sent it; None for the score itself.
         local: True if the sender is on this machine.
+        status: gives what `/status.reply` says.
     """
 
     state: State
@@ -95,15 +101,16 @@ class Show:
     now_s: float = 0.0
     sender: Hashable | None = None
     local: bool = True
+    status: Callable[[], tuple[float | int | str, ...]] = tuple
     replies: list[Reply] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     syncs: list[tuple[int, Hashable | None]] = field(default_factory=list)
     over: bool = False
 
-    def reply(self, address: str, *args: Any) -> None:
+    def reply(self, address: str, *args: Any, head: int = 0) -> None:
         """Answers the sender."""
-        self.replies.append(Reply(address, args, self.sender))
+        self.replies.append(Reply(address, args, self.sender, head))
 
 
 def perform(show: Show, message: osc.Message) -> None:
@@ -112,16 +119,16 @@ def perform(show: Show, message: osc.Message) -> None:
     Raises:
         BadMessage: what was wrong, fit to be sent back.
     """
-    if not osc.is_pattern(message.address):
-        _perform(show, message.address, message.args)
+    if not pattern.is_pattern(message.address):
+        _perform(show, message.address, message.atoms)
         return
-    reached = [a for a in addresses(show) if osc.match(message.address, a)]
+    reached = pattern.select(message.address, addresses(show))
     if not reached:
         raise UnknownName("address", message.address, ())
     before = show.state
     try:
         for address in reached:
-            _perform(show, address, message.args)
+            _perform(show, address, message.atoms)
     except BadMessage:
         show.state = before
         raise
@@ -156,8 +163,8 @@ def _find(address: str) -> tuple[Row, Mapping[str, str]] | None:
         return COMMANDS[f"{{any}}/{last}"], {"any": head}
     parts = address.split("/")
     best: tuple[int, Row, dict[str, str]] | None = None
-    for pattern, row in COMMANDS.rows.items():
-        wanted = pattern.split("/")
+    for name, row in COMMANDS.rows.items():
+        wanted = name.split("/")
         if len(wanted) != len(parts):
             continue
         captured = {w[1:-1]: p for w, p in zip(wanted, parts) if w.startswith("{")}
@@ -219,13 +226,13 @@ def addresses(show: Show) -> list[str]:
     """Every address that exists now: fixed ones, and those of the bends, features and prompts."""
     found = [name for name in COMMANDS if "{" not in name]
     state = show.state
-    for pattern in COMMANDS:
-        if pattern.startswith("/bend/{id}") and "{param}" not in pattern:
-            found += [pattern.replace("{id}", b.id) for b in state.bends]
-        elif pattern.startswith("/feature/{name}"):
-            found += [pattern.replace("{name}", name) for name in show.modulation.buses]
-        elif pattern.startswith("/prompt/{n}"):
-            found += [pattern.replace("{n}", str(n)) for n in state.prompts]
+    for name in COMMANDS:
+        if name.startswith("/bend/{id}") and "{param}" not in name:
+            found += [name.replace("{id}", b.id) for b in state.bends]
+        elif name.startswith("/feature/{name}"):
+            found += [name.replace("{name}", n) for n in show.modulation.buses]
+        elif name.startswith("/prompt/{n}"):
+            found += [name.replace("{n}", str(n)) for n in state.prompts]
     for bend in state.bends:
         found += [bend.address(a.name) for a in bends.OPERATORS[bend.op].args]
     for control in controls(state, show.stage):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from oscbend.bends import OPERATORS, select
+from oscbend.bends import OPERATORS
+from oscbend.bends.select import parse as parse_select
 from oscbend.commands.base import COMMANDS, Job, Show, read_live
 from oscbend.commands.control import control_at, normed
 from oscbend.errors import BadMessage, BadValue, UnknownName
@@ -160,21 +161,15 @@ def on(show: Show, id: str, on: int) -> State:
 def selection(show: Show, id: str, select: str) -> State | Job:
     """Which elements the bend touches; rows, columns and regions are fractions of the picture."""
     bend = replace(bend_called(show, id), select=select)
-    parsed = parse_select(select)
-    if parsed.picture is None:
+    name = parse_select(select).name
+    if not name:
         return show.state.with_bend(bend)
-    name = parsed.picture
 
     def work() -> tuple[Any, list[str]]:
         show.stage.read_picture(name)
         return (lambda now: now.with_bend(replace(now.bend(id) or bend, select=select))), []
 
     return Job(f"/bend/{id}/select", work, to=show.sender)
-
-
-def parse_select(text: str) -> select.Selection:
-    """A selection from its words."""
-    return select.parse(text)
 
 
 @COMMANDS.declare("/bend/{id}/window", WINDOW, read=lambda show, id: read_live(show, f"/bend/{id}/window"))

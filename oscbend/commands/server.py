@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import oscbend
-from oscbend import bends, osc
+from oscbend import bends, pattern
 from oscbend.commands.base import COMMANDS, Show, addresses, find
 from oscbend.errors import BadMessage, BadValue, UnknownName
 from oscbend.table import Arg
@@ -16,10 +16,10 @@ LISTS = ("ops", "sites", "features", "commands")
 @COMMANDS.declare("/get", Arg("address", "s", None, "what can be set; may be a pattern"))
 def get(show: Show, address: str) -> None:
     """Asks for what is set at an address; the answer is the address with its value."""
-    if not osc.is_pattern(address):
+    if not pattern.is_pattern(address):
         answer(show, address)
         return
-    reached = [a for a in addresses(show) if osc.match(address, a) and readable(a)]
+    reached = [a for a in pattern.select(address, addresses(show)) if readable(a)]
     if not reached:
         raise UnknownName("address", address, ())
     for one in reached:
@@ -57,8 +57,7 @@ def list_names(show: Show, what: str) -> None:
         "features": lambda: list(show.modulation.buses),
         "commands": lambda: list(COMMANDS),
     }[what]()
-    for part in osc.chunks(names):
-        show.reply("/list.reply", what, *part)
+    show.reply("/list.reply", what, *names, head=1)
     show.reply("/done", "/list", what)
 
 
@@ -73,7 +72,7 @@ def status(show: Show) -> None:
     """Answers `/status.reply`: fps, frame ms mean and worst, queued, late, dropped, bad packets,
     frame number, model.
     """
-    show.reply("/status.reply", *show.stage.status())
+    show.reply("/status.reply", *show.status())
 
 
 @COMMANDS.declare("/version")

@@ -1,0 +1,232 @@
+"""A score, or an audio file turned into one, to the pictures of a film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oscbend.audio import Sound, analyze_sound, rational, read, to_score
+from oscbend.audio.sound import Rate
+from oscbend.errors import OscbendError
+from oscbend.features import Buses
+from oscbend.loop import Loop
+from oscbend.modulation import SPECTRUM_BUS, Modulation, Shot
+from oscbend.osc import Bundle, Message, TimeTag
+from oscbend.schedule import EARLY_S, Schedule
+from oscbend.score import Score
+from oscbend.stage import Stage
+from oscbend.state import State
+from oscbend.words import bend_words
+from oscbend.worker import InPlace
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a film is made from, besides its music.
+
+    Args:
+        prompt: what is seen; `prompt2`, if given, is what it has become at the end.
+        negative, guidance: classifier-free guidance.
+        bends: one line each, as in `oscbend.words`.
+        model, width, height, steps, sampler, seed: as in the commands of these names.
+        noise: `walk` goes once round in the film; the others as in `/noise/mode`.
+        fps: frames per second.
+        smooth: (attack, release) of every feature, in seconds; (0, 0) takes them as they are.
+        feedback, strength, init: image-to-image.
+    """
+
+    prompt: str
+    prompt2: str = ""
+    negative: str = ""
+    guidance: float = 1.0
+    bends: Sequence[str] = ()
+    model: str = "tiny"
+    width: int = 256
+    height: int = 256
+    steps: int | tuple[int, ...] = 4
+    sampler: str = "ddim"
+    seed: float = 46
+    noise: str = "walk"
+    fps: Rate = 20
+    smooth: tuple[float, float] = (0.0, 0.0)
+    feedback: bool = False
+    strength: float = 0.5
+    init: str = ""
+
+
+def compose(film: Film, audio: str | Path) -> Score:
+    """The score of a film: all it needs to be rendered again, without the audio file.
+
+    Features are worked out per frame and scaled from the song's own minimum and maximum (vectors: each
+    component by itself).
+
+    Raises:
+        BadAudio: the file cannot be read, or is empty.
+        BadMessage: an unknown operator, parameter or feature, or a wrong value.
+    """
+    words = [bend_words(text, str(n)) for n, text in enumerate(film.bends, 1)]
+    features = list(dict.fromkeys(f for w in words for f in w.features))
+    samples, rate = read(audio)
+    sound = Sound(samples, rate, film.fps)
+    if film.noise == SPECTRUM_BUS and SPECTRUM_BUS not in features:
+        features.append(SPECTRUM_BUS)
+    frames = len(sound.borders) - 1
+    curves: dict[str, np.ndarray] = {}
+    ranges: list[Message] = []
+    for name, curve in analyze_sound(sound, features).items() if features else ():
+        lo, hi = (curve.min(axis=0), curve.max(axis=0))
+        if curve.ndim > 1 and name != SPECTRUM_BUS:
+            curve = (curve - lo) / np.where(hi > lo, hi - lo, 1)
+            lo, hi = 0.0, 1.0
+        curves[name] = curve
+        ranges += heard(name, film, float(np.min(lo)), float(np.max(hi)))
+    exact = rational(film.fps)
+    score = to_score(curves, film.fps) if curves else Score([Bundle(_tag(frames / exact), ())])
+    head = [*opening(film, float(frames / exact)), *ranges, *(m for w in words for m in w.messages)]
+    bundles = [Bundle(_tag(Fraction(0)), tuple(head)), *score]
+    if film.prompt2:
+        bundles += [Bundle(_tag(i / exact), _fade(i, frames)) for i in range(frames)]
+    return Score(bundles)
+
+
+def heard(name: str, film: Film, lo: float, hi: float) -> list[Message]:
+    """How a film hears one feature: over the song's own range, smoothed as the film says."""
+    return [
+        Message(f"/feature/{name}/range", (lo, hi if hi > lo else lo + 1.0)),
+        Message(f"/feature/{name}/smooth", film.smooth),
+    ]
+
+
+def opening(film: Film, duration_s: float = 0.0) -> list[Message]:
+    """The messages that a score begins with.
+
+    Args:
+        film: its settings.
+        duration_s: of the film; 0 for a single picture, in which the noise stands.
+    """
+    steps: tuple[Any, ...] = film.steps if isinstance(film.steps, tuple) else (film.steps,)
+    messages = [
+        Message("/model", (film.model,)),
+        Message("/size", (film.width, film.height)),
+        Message("/fps", (float(rational(film.fps)),)),
+        Message("/steps", steps),
+        Message("/sampler", (film.sampler,)),
+        Message("/seed", (film.seed,)),
+        Message("/noise/mode", (film.noise if duration_s else "hold",)),
+        Message("/prompt", (film.prompt,)),
+    ]
+    if film.noise == "walk" and duration_s:
+        messages.append(Message("/noise/speed", (1.0 / duration_s,)))
+    if film.prompt2:
+        messages.append(Message("/prompt/2", (film.prompt2,)))
+    if film.negative:
+        messages.append(Message("/prompt/negative", (film.negative,)))
+    if film.guidance != 1.0:
+        messages.append(Message("/guidance", (film.guidance,)))
+    if film.init:
+        messages.append(Message("/init", (film.init,)))
+    if film.feedback:
+        messages.append(Message("/feedback", (1,)))
+    if film.init or film.feedback:
+        messages.append(Message("/strength", (film.strength,)))
+    return messages
+
+
+def picture_score(film: Film) -> Score:
+    """The score of a single picture."""
+    words = [bend_words(text, str(n)) for n, text in enumerate(film.bends, 1)]
+    driven = [f for w in words for f in w.features]
+    if driven:
+        raise OscbendError(f"a single picture hears no music: {driven[0]} can drive nothing here")
+    return Score([Bundle(_tag(Fraction(0)), (*opening(film), *(m for w in words for m in w.messages)))])
+
+
+def _fade(i: int, frames: int) -> tuple[Message, Message]:
+    share = i / max(1, frames - 1)
+    return Message("/prompt/1/weight", (1.0 - share,)), Message("/prompt/2/weight", (share,))
+
+
+def _tag(time_s: Fraction) -> TimeTag:
+    return TimeTag.from_seconds(float(time_s))
+
+
+def said(score: Score, address: str) -> tuple[Any, ...] | None:
+    """What a score says at its beginning about an address; None if nothing."""
+    for bundle in score:
+        if bundle.time.seconds > 0:
+            break
+        for message in bundle.elements:
+            if isinstance(message, Message) and message.address == address:
+                return message.args
+    return None
+
+
+def frame_count(score: Score, fps: Rate) -> int:
+    """How many frames a score has: those that begin before its last bundle, at least one."""
+    return max(1, ceil((score.duration_s - EARLY_S) * rational(fps)))
+
+
+def frames(
+    score: Score,
+    stage: Stage,
+    state: State,
+    *,
+    fps: Rate,
+    batch: int = 1,
+    steps: int | tuple[int, ...] | None = None,
+    size: tuple[int, int] | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[np.ndarray]:
+    """The pictures of a film, one after the other, uint8 [H, W, 4].
+
+    Args:
+        score: what happens.
+        stage: the model that draws.
+        state: what it begins with, before the score's first bundle.
+        fps: frames per second.
+        batch: B, frames drawn in one call where neighbours share a structure; with feedback it is 1.
+        steps, size: in place of the score's; bends move to the same fraction of the schedule.
+        say: is told what could not be done, one line each.
+
+    Raises:
+        OscbendError: not even the first picture could be drawn.
+    """
+    exact = rational(fps)
+    schedule = Schedule(horizon_s=None)
+    schedule.put_score(score)
+    modulation = Modulation(Buses(), steps, size)
+    loop = Loop(stage, InPlace(), state, schedule, modulation=modulation, say=say)
+    count = frame_count(score, fps)
+    waiting: list[Shot] = []
+    begun = 0
+
+    def flush() -> Iterator[np.ndarray]:
+        nonlocal begun
+        if not waiting:
+            return
+        for picture in loop.draw(waiting, batch if not loop.state.feedback else 1):
+            loop.publish(picture, float(begun / exact))
+            begun += 1
+            yield picture
+        if begun == len(waiting) and loop.failed:
+            raise OscbendError("the first picture could not be drawn; see the lines above")
+        waiting.clear()
+
+    for i in range(count):
+        shot = loop.prepare(float(i / exact))
+        if shot is None or (waiting and waiting[-1].structure != shot.structure):
+            yield from flush()
+        if shot is None:
+            begun += 1
+            yield loop.publish(loop.held(), float(i / exact)).picture
+            continue
+        waiting.append(shot)
+        if len(waiting) == batch or loop.state.feedback:
+            yield from flush()
+    yield from flush()

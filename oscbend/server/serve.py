@@ -1,0 +1,150 @@
+"""The live server: a socket, a page and sinks around the loop, and frames at the pace asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from oscbend.commands import Reply
+from oscbend.loop import Loop
+from oscbend.schedule import Schedule
+from oscbend.server.replies import split_reply
+from oscbend.server.udp import UdpDoor
+from oscbend.server.web import WebPage
+from oscbend.sinks import ZmqSink
+from oscbend.stage import Stage
+from oscbend.state import State
+from oscbend.worker import Beside
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens, and where its frames go.
+
+    Args:
+        host: of OSC and the page; `127.0.0.1` is this machine only.
+        port: OSC over UDP; 0 takes a free one.
+        web_port: of the page; 0 takes a free one.
+        frames: ZeroMQ address of the frames.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 57130
+    web_port: int = 57131
+    frames: str = "tcp://127.0.0.1:57132"
+
+
+class Server:
+    """A show that is played over the network.
+
+    Args:
+        stage: the model that draws.
+        state: what it begins with.
+        address: where it listens.
+        say: tells whoever runs it one line.
+
+    Raises:
+        OscbendError: a port is in use.
+    """
+
+    def __init__(self, stage: Stage, state: State, address: Address, say: Callable[[str], None]) -> None:
+        self._stack = ExitStack()
+        with self._unwinding():
+            self.door = UdpDoor(address.host, address.port)
+            self._stack.callback(self.door.close)
+            self.worker = Beside()
+            self._stack.callback(self.worker.close)
+            self.schedule = Schedule()
+            self.loop = Loop(stage, self.worker, state, self.schedule, answer=self._answer, say=say)
+            self.loop.dropped_packets = lambda: self.schedule.dropped + self.door.dropped
+            self.frames = self._stack.enter_context(ZmqSink(address.frames))
+            self.page = WebPage(address.host, address.web_port, self.loop.status)
+            self._stack.callback(self.page.close)
+            self.loop.sinks += [self.frames, self.page]
+        self.address = address
+        self._began_s = time.monotonic()
+        self._say = say
+
+    @contextmanager
+    def _unwinding(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def run(self, frames: int | None = None) -> None:
+        """Shows frames until it is asked to quit.
+
+        Args:
+            frames: ends by itself after so many; None never.
+        """
+        next_s = self._now()
+        took_s: float | None = None
+        while not self.loop.over and (frames is None or self.loop.number < frames):
+            wait_s = next_s - self._now()
+            if wait_s > 0:
+                time.sleep(wait_s)
+            began_s = self._now()
+            self._hear()
+            self.loop.step(began_s, took_s)
+            took_s = self._now() - began_s
+            if self.loop.number == 1:
+                self._say(self.ready_line())
+            next_s = max(next_s + 1.0 / self.loop.state.fps, began_s)
+
+    def ready_line(self) -> str:
+        """One line that says where everything is."""
+        state, only = (
+            self.loop.state,
+            "" if self.address.host not in ("127.0.0.1", "::1", "localhost") else " (this machine only)",
+        )
+        return (
+            f"oscbend ready osc={self.door.host}:{self.door.port} web=http://{self.door.host}:{self.page.port}"
+            f" frames={self.address.frames} model={state.model} size={state.width}x{state.height}{only}"
+        )
+
+    def close(self) -> None:
+        """Closes all ports and ends all threads."""
+        self._stack.close()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began_s
+
+    def _hear(self) -> None:
+        unix_offset_s = time.time() - self._now()
+        for datagram in self.door.drain():
+            host = datagram.sender[0]
+            self.schedule.put_datagram(
+                datagram.data,
+                datagram.time_s - self._began_s,
+                unix_offset_s,
+                datagram.sender,
+                _is_local(host),
+            )
+
+    def _answer(self, reply: Reply) -> None:
+        if not isinstance(reply.to, tuple):
+            return
+        head, rest = reply.args[: reply.head], reply.args[reply.head :]
+        if not reply.head:
+            self.door.reply(reply.address, reply.args, reply.to)
+            return
+        for args in split_reply(reply.address, rest, head):
+            self.door.reply(reply.address, args, reply.to)
+
+
+def _is_local(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False

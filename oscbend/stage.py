@@ -1,0 +1,203 @@
+"""What stands behind the commands: the engine that draws, and all that is slow to make for it."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oscbend import bends, tiny
+from oscbend.commands import Job
+from oscbend.commands.bend import full_static
+from oscbend.engine import Engine, Rendered
+from oscbend.errors import BadValue
+from oscbend.frame import Structure, Values
+from oscbend.net import load, sampler, sites
+from oscbend.pictures import Moving, read
+from oscbend.state import State
+from oscbend.table import Value
+
+BUILT_IN = "tiny"
+REMEMBERED = 64
+PICTURES = 16
+
+
+class Stage:
+    """The model that draws, those that are loaded beside it, and the pictures to start from.
+
+    Args:
+        engine: draws.
+        key: the model's name, as `/model` gives it.
+        root: folder below which all files named over OSC lie.
+        loading: options for models loaded later (device, precision, configuration …).
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        key: str = "tiny",
+        *,
+        root: Path | None = None,
+        loading: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.root = (root or Path.cwd()).resolve()
+        self.loading = dict(loading or {})
+        self._engines: dict[str, Engine] = {key: engine}
+        self._texts: OrderedDict[str, None] = OrderedDict()
+        self._pictures: OrderedDict[str, Moving] = OrderedDict()
+        self._scales: dict[str, dict[str, float]] = {}
+        self.encode("")
+
+    def engine(self, state: State) -> Engine:
+        """The engine of the state's model."""
+        return self._engines[state.model]
+
+    def site_names(self, state: State) -> Sequence[str]:
+        """Every site of the model that draws, in order."""
+        return [s.name for s in self.sites(state)]
+
+    def sites(self, state: State) -> tuple[sites.Site, ...]:
+        """Every site of the model that draws, with numbers and shapes."""
+        return _sites(self.engine(state), state.width, state.height, state.step_count)
+
+    def resolve(self, site: str, state: State) -> tuple[str, ...]:
+        """The sites that a name, number or pattern reaches.
+
+        Raises:
+            UnknownName: none.
+        """
+        return _resolve(site, self.sites(state), state.step_count)
+
+    def check(self, op: str, static: Mapping[str, Value], site: str, state: State) -> None:
+        """Raises BadValue if the operator cannot act at the site."""
+        shape = next(s.shape for s in self.sites(state) if s.name == site)
+        bends.check(op, static, shape)
+
+    def check_steps(self, state: State) -> None:
+        """Raises BadValue if the model has no such steps."""
+        sampler.check_steps(state.steps)
+
+    def start(self, state: State) -> int:
+        """First step that runs; 0 without image-to-image."""
+        if not state.feedback and not state.init:
+            return 0
+        return sampler.start_for(state.strength, state.step_count)
+
+    def scale(self, site: str) -> float:
+        """Standard deviation of the site's activations in the newest model; 1 before it is known."""
+        for scales in reversed(self._scales.values()):
+            if site in scales:
+                return scales[site]
+        return 1.0
+
+    def measure(self, structure: Structure, values: Values) -> None:
+        """Measures the activations of an unbent frame, from which musical ranges inside the network come."""
+        self._scales[structure.model] = self._engines[structure.model].scales(structure, values)
+
+    def knows(self, text: str) -> bool:
+        """True if a prompt is encoded already."""
+        return all(engine.knows(text) for engine in self._engines.values())
+
+    def encode(self, text: str) -> list[str]:
+        """Encodes a prompt for every loaded model; tells the words that the model does not know."""
+        self._texts[text] = None
+        self._texts.move_to_end(text)
+        while len(self._texts) > REMEMBERED:
+            self._texts.popitem(last=False)
+        unknown: list[str] = []
+        for key, engine in self._engines.items():
+            engine.encode(text)
+            unknown = tiny.unknown_words(text) if key == BUILT_IN else []
+        return unknown
+
+    def load(self, source: str, state: State) -> str:
+        """Loads a model beside the one that runs, with all recent prompts encoded; gives its key."""
+        if source not in self._engines:
+            engine = Engine(load.load(source, **self.loading))
+            for text in list(self._texts):
+                engine.encode(text)
+            for name, picture in self._pictures.items():
+                engine.set_mask(name, picture.grey)
+            self._engines[source] = engine
+        for key in [k for k in self._engines if k not in (source, state.model)]:
+            del self._engines[key]
+        return source
+
+    def read_picture(self, name: str) -> str:
+        """Reads a picture or film below the root; gives its key.
+
+        Raises:
+            BadValue: outside the root, missing, or neither picture nor film.
+        """
+        path = (self.root / name).resolve()
+        if not path.is_relative_to(self.root):
+            raise BadValue(f"{name} lies outside the root folder")
+        self._pictures[name] = read(path)
+        for engine in self._engines.values():
+            engine.set_mask(name, self._pictures[name].grey)
+        while len(self._pictures) > PICTURES:
+            self._pictures.popitem(last=False)
+        return name
+
+    def init(self, state: State, last: np.ndarray | None, now_s: float) -> np.ndarray | None:
+        """The picture that image-to-image starts from, uint8 [1, H, W, 3 or 4]; None where there is none.
+
+        With feedback it is the last frame, once there is one.
+        """
+        size = (state.width, state.height)
+        if state.feedback and last is not None and last.shape[:2] == (state.height, state.width):
+            return last[None]
+        if state.init and state.init in self._pictures:
+            return self._pictures[state.init].at(now_s, size)[None]
+        return None
+
+    def prepare(self, state: State) -> None:
+        """Makes the steering vectors of every armed `steer`."""
+        for bend in state.bends:
+            if "steer" in bends.OPERATORS[bend.op].tags:
+                static = {name: str(value) for name, value in full_static(bend).items()}
+                for site in self.resolve(bend.site, state):
+                    self.engine(state).steer(structure_of(state), static["a"], static["b"], site)
+
+    def render(self, structure: Structure, values: Values) -> Rendered:
+        """Draws frames."""
+        return self._engines[structure.model].render(structure, values)
+
+    def blame_job(self, structure: Structure, values: Values, what: str) -> Job:
+        """A job that finds out which bend spoilt a frame, by a second, checked run."""
+
+        def work() -> tuple[Callable[[State], State], Sequence[str]]:
+            try:
+                culprit = self._engines[structure.model].blame(structure, values)
+            except Exception as error:  # the checked run meets what the first one met
+                culprit = str(error)
+            by = f": {culprit}" if culprit else ""
+            return (lambda state: state), [f"{what}{by}; the last good one stays"]
+
+        return Job("/frame", work, quiet=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _sites(engine: Engine, width: int, height: int, steps: int) -> tuple[sites.Site, ...]:
+    return engine.sites(width, height, steps)
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolve(site: str, all_sites: tuple[sites.Site, ...], steps: int) -> tuple[str, ...]:
+    return sites.resolve(site, all_sites, steps)
+
+
+def structure_of(state: State) -> Structure:
+    """The structure of a state without its bends."""
+    return Structure(
+        model=state.model,
+        width=state.width,
+        height=state.height,
+        steps=state.steps,
+        sampler=state.sampler,
+        blend=state.blend,
+    )
