@@ -10,10 +10,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from oscbend.errors import BadValue, MissingLibrary, OscbendError
+from oscbend.errors import BadValue, MissingLibrary, OscbendError, UnknownName
 from oscbend.sinks.soundtrack import Soundtrack
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
+
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 THREADS = 4
 """Fixed, since x264 makes other bytes with another number of threads."""
@@ -27,10 +29,10 @@ KEYFRAME_EVERY_S = 2
 class FilmWriter:
     """Writes a film: one picture after the other, with the sound of an audio file beside them.
 
-    It is written under another name (`NAME.part.mp4`) and gets its own when it is closed, so a film by its
-    name is always whole. Leaving a `with` block closes it, also after Ctrl-C or an error: the film then holds the frames
-    so far, and as much of the sound. A film without frames leaves no file. Equal pictures, sound and settings
-    give equal bytes, for equal library versions. Memory does not grow with the length.
+    It is written under another name (`NAME.part.mp4`) and gets its own when it is closed, so what bears its
+    name is whole and plays. Leaving a `with` block closes it, also after Ctrl-C or an error: the film then
+    holds the frames so far, and as much of the sound. A film without frames leaves no file. Equal pictures,
+    sound and settings give equal bytes, for equal library versions. Memory does not grow with the length.
 
     Args:
         path: of the film: `.mp4`, `.m4v` or `.mov`; folders are made, a film of that name is replaced.
@@ -39,12 +41,12 @@ class FilmWriter:
         audio: a file with the sound; None for a silent film.
         audio_start_s: where in that file the film begins, seconds.
         crf: x264's constant rate factor: 0 is lossless, 17 looks the same to most, 23 is small.
-        preset: x264's speed: `ultrafast` … `medium` … `veryslow`.
+        preset: x264's speed, one of `PRESETS`; slower is smaller.
         audio_bit_rate: bits per second.
         scale: True stretches pictures of another size to the film's; False refuses them.
 
     Raises:
-        BadValue: an impossible rate, size or file name.
+        BadValue: an impossible rate, size, quality or file name.
         BadAudio: the sound cannot be read.
         MissingLibrary: PyAV is not installed.
         OscbendError: the file cannot be written.
@@ -74,6 +76,10 @@ class FilmWriter:
         self.size = width, height = size
         if not (1 <= width <= 16384 and 1 <= height <= 16384):
             raise BadValue(f"a film of {width} x {height} pixels is not possible")
+        if not 0 <= crf <= 51:
+            raise BadValue(f"crf lies between 0 (lossless) and 51 (ugly), got {crf:g}")
+        if preset not in PRESETS:
+            raise UnknownName("preset", preset, PRESETS)
         self.frames = 0
         """Pictures written so far."""
         self._scale = scale
@@ -89,8 +95,8 @@ class FilmWriter:
                 format=FORMATS[self.path.suffix.lower()],
                 container_options={"movflags": "+faststart", "fflags": "+bitexact"},
             )
-        except OSError as error:
-            raise OscbendError(f"cannot write {self.path}: {error.strerror or error}") from None
+        except (OSError, av.FFmpegError) as error:
+            raise self._failure(error) from None
         self._reformat = av.video.reformatter.VideoReformatter().reformat
         try:
             self._video = self._add_video(crf, preset)
@@ -127,8 +133,8 @@ class FilmWriter:
             self._next = index + 1
             if self._sound is not None:
                 self._sound.advance(self._next / self.fps)
-        except OSError as error:
-            raise OscbendError(f"cannot write {self.path}: {error.strerror or error}") from None
+        except (OSError, self._av.FFmpegError) as error:
+            raise self._failure(error) from None
 
     @property
     def duration_s(self) -> float:
@@ -139,6 +145,7 @@ class FilmWriter:
         """Ends the film and gives it its name; closing twice does nothing.
 
         Raises:
+            BadAudio: the sound breaks off; the film is whole all the same.
             OscbendError: the file cannot be written.
         """
         if self._closed:
@@ -149,13 +156,15 @@ class FilmWriter:
         self._closed = True
         try:
             self._film.mux(self._video.encode(None))
-            if self._sound is not None:
-                self._sound.finish(self._next / self.fps)
-                self._sound.close()
-            self._film.close()
-            os.replace(self._part, self.path)
-        except OSError as error:
-            raise OscbendError(f"cannot write {self.path}: {error.strerror or error}") from None
+            try:
+                if self._sound is not None:
+                    self._sound.finish(self._next / self.fps)
+                    self._sound.close()
+            finally:
+                self._film.close()
+                os.replace(self._part, self.path)
+        except (OSError, self._av.FFmpegError) as error:
+            raise self._failure(error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -209,6 +218,10 @@ class FilmWriter:
             threads=1,
         )
 
+    def _failure(self, error: Exception) -> OscbendError:
+        reason = getattr(error, "strerror", None) or error
+        return OscbendError(f"cannot write {self.path}: {reason}")
+
     def _discard(self) -> None:
         self._closed = True
         self._film.close()
@@ -221,7 +234,7 @@ def rational(fps: Fraction | float | str) -> Fraction:
     """A frame rate as an exact fraction.
 
     Args:
-        fps: `25`, `"24000/1001"`, `Fraction(30000, 1001)`; the decimals by which the rates of NTSC go (23.976,
+        fps: `25`, `"24000/1001"`, `Fraction(30000, 1001)`; the decimals by which NTSC's rates go (23.976,
             29.97, 59.94 …) mean those rates.
 
     Raises:

@@ -24,8 +24,8 @@ class Soundtrack:
 
     Args:
         av: the PyAV module.
-        path: an audio file (or a film with sound), any rate and any number of channels; more than two are mixed
-            down to stereo.
+        path: an audio file (or a film with sound), any rate and any number of channels; more than two are
+            mixed down to stereo.
         film: the PyAV container that is written to; gets one more stream.
         start_s: where in the file the film begins, seconds.
         bit_rate: of the AAC stream, bits per second.
