@@ -124,9 +124,6 @@ def flatten(packet: Message | Bundle) -> list[tuple[TimeTag, tuple[Message, ...]
     return [(time, tuple(messages)) for time, messages in groups.items()]
 
 
-# -- decoding ------------------------------------------------------------------------------------------
-
-
 class _UnknownTag(BadPacket):
     """The message is sound as far as one can tell, but holds a type that OSC does not have."""
 
@@ -285,9 +282,6 @@ _READ: dict[str, _Reader] = {
 }
 
 
-# -- encoding ------------------------------------------------------------------------------------------
-
-
 def encode(packet: Message | Bundle) -> bytes:
     """The datagram that holds `packet`."""
     if isinstance(packet, Message):
@@ -359,8 +353,8 @@ def _tag(arg: Any) -> str:
 
 
 def _exhaust(values: Iterator[Any]) -> None:
-    if left := list(values):
-        raise ValueError(f"more values than type tags: {left!r}")
+    if list(values):
+        raise ValueError("more values than type tags")
 
 
 def _write_float(number: float) -> bytes:
