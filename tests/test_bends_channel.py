@@ -44,8 +44,14 @@ def in_plane(size, i, j, angle):
 @on_dtypes
 @pytest.mark.parametrize("plane", PAPER)
 def test_the_papers_planes(plane, dtype):
-    compare("rotate", lambda x, angle: mixed(PAPER[plane](angle), x), (3, 4, 5, 7), dtype,
-            {"plane": plane}, angle=ANGLES)  # fmt: skip
+    compare(
+        "rotate",
+        lambda x, angle: mixed(PAPER[plane](angle), x),
+        (3, 4, 5, 7),
+        dtype,
+        {"plane": plane},
+        angle=ANGLES,
+    )
 
 
 @pytest.mark.parametrize("plane", PAPER)
@@ -64,8 +70,14 @@ def test_only_the_named_channels_turn_where_there_are_more_than_four(plane):
 @pytest.mark.parametrize("plane", ["0,2", "4, 1", "3 0"])
 def test_any_two_channels(plane, dtype):
     i, j = (int(w) for w in plane.replace(",", " ").split())
-    compare("rotate", lambda x, angle: mixed(in_plane(5, i, j, angle), x), (3, 5, 4, 6), dtype,
-            {"plane": plane}, angle=ANGLES)  # fmt: skip
+    compare(
+        "rotate",
+        lambda x, angle: mixed(in_plane(5, i, j, angle), x),
+        (3, 5, 4, 6),
+        dtype,
+        {"plane": plane},
+        angle=ANGLES,
+    )
 
 
 @on_dtypes
@@ -138,8 +150,13 @@ def test_groups_of_four_need_a_multiple_of_four(name):
 @on_dtypes
 @pytest.mark.parametrize("channel", [0, 3])
 def test_reflect(channel, dtype):
-    compare("reflect", lambda x: mixed(np.diag([-1.0 if i == channel else 1.0 for i in range(5)]), x),
-            (2, 5, 3, 4), dtype, {"channel": channel})  # fmt: skip
+    compare(
+        "reflect",
+        lambda x: mixed(np.diag([-1.0 if i == channel else 1.0 for i in range(5)]), x),
+        (2, 5, 3, 4),
+        dtype,
+        {"channel": channel},
+    )
 
 
 @on_dtypes
@@ -203,8 +220,14 @@ def test_freeu_backbone_scales_the_first_half(shape, dtype):
 def test_steer_adds_one_vector_to_every_cell(shape, dtype):
     field = draw(shape[:2], dtype, seed=5)
     directions = iter(field.double().numpy())
-    compare("steer", lambda x, amount: x + amount * next(directions)[:, None, None], shape, dtype,
-            field=field, amount=[1.5, -0.5, 2.0])  # fmt: skip
+    compare(
+        "steer",
+        lambda x, amount: x + amount * next(directions)[:, None, None],
+        shape,
+        dtype,
+        field=field,
+        amount=[1.5, -0.5, 2.0],
+    )
 
 
 def test_steer_without_a_direction_is_refused():

@@ -63,8 +63,13 @@ def test_turn(shape, dtype):
 @on_dtypes
 @on_shapes
 def test_zoom(shape, dtype):
-    compare("zoom", lambda x, factor: around_the_middle(x, lambda u, v: (u / factor, v / factor)), shape, dtype,
-            factor=[2.0, 0.375, 1.25])  # fmt: skip
+    compare(
+        "zoom",
+        lambda x, factor: around_the_middle(x, lambda u, v: (u / factor, v / factor)),
+        shape,
+        dtype,
+        factor=[2.0, 0.375, 1.25],
+    )
 
 
 @on_dtypes

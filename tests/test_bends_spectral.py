@@ -48,8 +48,13 @@ def test_blur(shape, dtype):
 @on_dtypes
 @on_shapes
 def test_sharpen(shape, dtype):
-    compare("sharpen", lambda x, amount: x + amount * (x - blurred(x, 1.0, 2)), shape, dtype,
-            amount=[1.5, -0.5, 4.0])  # fmt: skip
+    compare(
+        "sharpen",
+        lambda x, amount: x + amount * (x - blurred(x, 1.0, 2)),
+        shape,
+        dtype,
+        amount=[1.5, -0.5, 4.0],
+    )
 
 
 @on_dtypes
