@@ -13,7 +13,7 @@ This is what travels over ZeroMQ and plain TCP. Little-endian:
            32   u8       channels, 1 to 4: grey, grey and alpha, RGB, RGBA
            33   u8       type of a channel: 0 for uint8
            34   u8       codec: 0 for raw, 1 for JPEG (reserved)
-           35   u8       flags: bit 0 set on a frame sent again to a reader that came late
+           35   u8       flags: bit 0 set on a frame that is sent again
            36            zeros
 
 Raw pixels follow row by row, the top row first, channels interleaved, nothing between the rows.
@@ -35,7 +35,7 @@ SIZE = 64
 UINT8 = 0
 RAW = 0
 REPEATED = 1
-"""Flag: sent before, and sent again for a reader that came late."""
+"""Flag: sent before, and sent again for readers that came late or missed it."""
 
 MAX_SIDE = 16384
 

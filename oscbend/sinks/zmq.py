@@ -25,13 +25,20 @@ ADDRESS = "tcp://127.0.0.1:57132"
 SEND_QUEUE = 2
 """Frames that wait for one slow reader before it misses the next ones."""
 
+FIRST_REPEAT_S, REPEAT_S = 0.1, 1.0
+"""How long nothing new must come before the last frame is sent again, and then again and again.
+
+ZeroMQ drops the newest message, not the oldest, for a reader whose queue is full. In a running show the next
+frame mends that; when the picture stands still, only sending it again does."""
+
 LINGER_MS = 200
 
 
 class ZmqSink(Sink):
     """Publishes frames over ZeroMQ, on this machine.
 
-    A reader that comes late gets the last frame at once, also while the picture is frozen.
+    A reader that comes late gets the last frame at once. While no new frame comes, the last one is sent
+    again once a second, marked as repeated.
 
     Args:
         address: where to listen: `tcp://127.0.0.1:PORT` or `ipc://PATH`; port 0 or `*` takes a free one,
@@ -52,6 +59,8 @@ class ZmqSink(Sink):
         self.address = check_address(address)
         self._socket: Any = None
         self._last: tuple[Frame, int] | None = None
+        self._sent_s = 0.0
+        self._still_s = FIRST_REPEAT_S
 
     def begin(self) -> None:
         """Binds the socket."""
@@ -75,23 +84,35 @@ class ZmqSink(Sink):
 
     def show(self, frame: Frame) -> None:
         """Sends a frame to all readers."""
-        # One copy, in `pack`: the block of bytes then belongs to ZeroMQ until it is sent.
-        self._socket.send(header.pack(frame, self.put_ns), copy=False)
+        # Asking first also tells ZeroMQ which queues have emptied; else it drops for readers with room.
+        self._readers_came()
         self._last = frame, self.put_ns
+        self._send(flags=0)
+        self._still_s = FIRST_REPEAT_S
 
     def idle(self) -> None:
-        """Sends the last frame again if a reader has come."""
-        zmq = self._zmq
-        came = False
-        while self._socket.poll(0, zmq.POLLIN):
-            came |= self._socket.recv().startswith(b"\1")
-        if came and self._last is not None:
-            frame, put_ns = self._last
-            self._socket.send(header.pack(frame, put_ns, header.REPEATED), copy=False)
+        """Sends the last frame again if a reader has come, and now and then while nothing new comes."""
+        came = self._readers_came()
+        if self._last is not None and (came or time.monotonic() - self._sent_s > self._still_s):
+            self._send(header.REPEATED)
+            self._still_s = REPEAT_S
 
     def end(self) -> None:
         """Closes the socket."""
         self._socket.close()
+
+    def _send(self, flags: int) -> None:
+        assert self._last is not None
+        frame, put_ns = self._last
+        # One copy, in `pack`: the block of bytes then belongs to ZeroMQ until it is sent.
+        self._socket.send(header.pack(frame, put_ns, flags), copy=False)
+        self._sent_s = time.monotonic()
+
+    def _readers_came(self) -> bool:
+        came = False
+        while self._socket.poll(0, self._zmq.POLLIN):
+            came |= self._socket.recv().startswith(b"\1")
+        return came
 
 
 @dataclass(frozen=True, eq=False)
