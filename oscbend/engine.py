@@ -17,7 +17,7 @@ from oscbend.errors import BadValue
 from oscbend.frame import Structure, Values
 from oscbend.net.model import Model
 from oscbend.net.noise import Fields
-from oscbend.net.plan import Bent, Plan, inside
+from oscbend.net.plan import Bent, Plan
 from oscbend.net.sampler import advance
 from oscbend.net.sites import Site
 from oscbend.net.text import Embedding

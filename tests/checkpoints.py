@@ -150,12 +150,17 @@ SCHEDULERS: dict[str, Any] = {
 }
 
 
-def pipeline(kind: str, folder: Path, seed: int = 0) -> Any:
-    """A whole random pipeline, saved in `folder` and given back."""
+MADE_OF = {"sd1": unet, "sd2": sd2_unet, "sdxl": sdxl_unet, "lcm": lcm_unet, "tiny": unet}
+"""The U-Net of each family; a kind such as `sd2-turbo` is a family with another scheduler."""
+
+
+def save(kind: str, folder: Path, seed: int = 0) -> Path:
+    """A whole random pipeline in diffusers' format, made if it is not there yet."""
+    if (folder / "model_index.json").exists():
+        return folder
     torch.manual_seed(seed)
     family = kind.split("-")[0]
-    token_folder = folder.parent / f"{folder.name}-tokens"
-    words = tokenizer(token_folder)
+    words = tokenizer(folder.parent / f"{folder.name}-tokens")
     if family == "sdxl":
         pipe: Any = StableDiffusionXLPipeline(
             vae=vae(force_upcast=True, scaling_factor=0.13025),
@@ -168,21 +173,27 @@ def pipeline(kind: str, folder: Path, seed: int = 0) -> Any:
             add_watermarker=False,
         )
     else:
-        makers = {"sd1": unet, "sd2": sd2_unet, "lcm": lcm_unet, "tiny": unet}
         pipe = StableDiffusionPipeline(
             vae=tiny_vae() if family == "tiny" else vae(),
             text_encoder=CLIPTextModel(text_config(hidden_act="gelu" if family == "sd2" else "quick_gelu")),
             tokenizer=words,
-            unet=makers[family](),
+            unet=MADE_OF[family](),
             scheduler=SCHEDULERS[kind](),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
         )
     _shake(pipe)
-    pipe.set_progress_bar_config(disable=True)
     pipe.save_pretrained(folder)
-    return pipe
+    _strip_defaults(folder / "scheduler" / "scheduler_config.json", pipe.scheduler.config)
+    return folder
+
+
+def _strip_defaults(path: Path, config: Any) -> None:
+    """Leaves out what the defaults say anyway, as most published configurations do."""
+    stated = {k: v for k, v in config.items() if k not in config["_use_default_values"]}
+    stated.pop("_use_default_values")
+    path.write_text(json.dumps(stated))
 
 
 def _shake(pipe: Any) -> None:

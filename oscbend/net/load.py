@@ -10,20 +10,16 @@ import os
 import re
 import shutil
 import socket
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+import diffusers
 import torch
-from diffusers import (
-    AutoencoderTiny,
-    DiffusionPipeline,
-    StableDiffusionPipeline,
-    StableDiffusionXLPipeline,
-    UNet2DConditionModel,
-)
+import transformers
 from huggingface_hub import constants, snapshot_download
 
 from oscbend.errors import BadModel
@@ -75,6 +71,7 @@ def load(
     Raises:
         BadModel: it cannot be loaded, and why, in one line.
     """
+    _quieten()
     where = torch.device(device or best_device())
     precision = dtype or (torch.float32 if where.type == "cpu" else torch.float16)
     pipe = _pipeline(name, precision, config, allow_pickle)
@@ -125,9 +122,17 @@ def gpu_warning() -> str | None:
     if not shutil.which("nvidia-smi") and not any(path.exists() for path in driver):
         return None
     return (
-        "an NVIDIA card is here, but this torch was built for the CPU only, so everything will be slow; remedy: "
-        "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
+        "an NVIDIA card is here, but this torch was built for the CPU only, so everything will be slow; "
+        "remedy: pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
     )
+
+
+def _quieten() -> None:
+    """Keeps progress bars and advice for programmers off a musician's terminal."""
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
 
 
 def stated(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,11 +177,11 @@ def _from_hub(name: str, dtype: torch.dtype, allow_pickle: bool) -> Any:
 
 
 def _read(name: str, dtype: torch.dtype, variant: str | None, allow_pickle: bool, local: bool) -> Any:
-    index = DiffusionPipeline.load_config(name, local_files_only=local)
+    index = diffusers.DiffusionPipeline.load_config(name, local_files_only=local)
     kind = str(index.get("_class_name"))
     if not kind.startswith(checkpoint.PIPELINES):
         raise BadModel(f"{name}: a {kind}, which is not of the Stable Diffusion 1, 2 or XL family")
-    return DiffusionPipeline.from_pretrained(
+    return diffusers.DiffusionPipeline.from_pretrained(
         name,
         torch_dtype=dtype,
         variant=variant,
@@ -197,7 +202,8 @@ def _from_file(path: Path, dtype: torch.dtype, config: str | None, allow_pickle:
     folder = Path(config) if config is not None else _hub_config(path, family)
     if not (folder / "model_index.json").is_file():
         raise BadModel(f"{folder}: not a folder with a model's configuration (no model_index.json)")
-    cls: Any = StableDiffusionXLPipeline if family == "sdxl" else StableDiffusionPipeline
+    name = "StableDiffusionXLPipeline" if family == "sdxl" else "StableDiffusionPipeline"
+    cls = getattr(diffusers, name)
     return _translated(
         str(path),
         lambda: cls.from_single_file(
@@ -248,8 +254,8 @@ def _family(name: str, pipe: Any) -> str:
     Raises:
         BadModel: a network that the walk does not know.
     """
-    unet = getattr(pipe, "unet", None)
-    if not isinstance(unet, UNet2DConditionModel):
+    unet: Any = getattr(pipe, "unet", None)
+    if type(unet).__name__ != "UNet2DConditionModel":
         raise BadModel(f"{name}: has no U-Net of Stable Diffusion 1, 2 or XL")
     config: Any = unet.config
     if config.in_channels != 4:
@@ -301,7 +307,7 @@ def _decoder(name: str, dtype: torch.dtype, allow_pickle: bool) -> Any:
     """An AutoencoderTiny from a folder or the hub."""
 
     def read(local: bool) -> Any:
-        return AutoencoderTiny.from_pretrained(
+        return diffusers.AutoencoderTiny.from_pretrained(
             name,
             torch_dtype=dtype,
             local_files_only=local,

@@ -113,8 +113,7 @@ class Plan:
         if self.bent and values.weights.shape != wanted:
             raise BadValue(f"weights must be {list(wanted)}, got {list(values.weights.shape)}")
         self._host_guidance[:, 0] = values.guidance
-        if self.bent:
-            acts = values.weights.any(axis=3)
+        acts = (values.weights != 0).any(axis=3)
         for i, bent in enumerate(self.bent):
             branched = inside(bent.site.name) and self.branches == 2
             self._host_weights[i][:] = values.weights[i] if branched else values.weights[i][:, -1:]

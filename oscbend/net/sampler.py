@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,23 @@ def start_for(strength: float, steps: int) -> int:
     return start
 
 
+def check_steps(steps: int | Sequence[int], trained: int = 1000) -> None:
+    """Refuses steps that no schedule has.
+
+    Args:
+        steps: how many, or indices into the schedule of 50.
+        trained: how many timesteps the model was trained on.
+
+    Raises:
+        BadValue: why not.
+    """
+    if isinstance(steps, int):
+        if not 1 <= steps <= trained:
+            raise BadValue(f"steps must be within 1…{trained}, got {steps}")
+    elif not steps or list(steps) != sorted(set(steps)) or steps[0] < 0 or steps[-1] >= LIST_STEPS:
+        raise BadValue(f"a list of steps must rise within 0…{LIST_STEPS - 1}, got {list(steps)}")
+
+
 def schedule(sampler: str, steps: int | Sequence[int], config: Mapping[str, Any]) -> Schedule:
     """A sampler's numbers for a model.
 
@@ -130,13 +148,7 @@ def schedule(sampler: str, steps: int | Sequence[int], config: Mapping[str, Any]
     """
     if sampler not in SAMPLERS:
         raise UnknownName("sampler", sampler, SAMPLERS)
-    if isinstance(steps, int):
-        if not 1 <= steps <= int(config.get("num_train_timesteps", 1000)):
-            raise BadValue(f"steps must be 1 or more, and no more than the model was trained on, got {steps}")
-    else:
-        rising = all(a < b for a, b in zip(steps, steps[1:], strict=False))
-        if not steps or not rising or steps[0] < 0 or steps[-1] >= LIST_STEPS:
-            raise BadValue(f"a list of steps must rise within 0…{LIST_STEPS - 1}, got {list(steps)}")
+    check_steps(steps, int(config.get("num_train_timesteps", 1000)))
     return SAMPLERS[sampler](steps, config)
 
 
@@ -329,10 +341,10 @@ def _times(steps: int | Sequence[int], config: Mapping[str, Any], whole: bool) -
     train = int(config["num_train_timesteps"])
     count = steps if isinstance(steps, int) else LIST_STEPS
     spacing = config["timestep_spacing"]
+    times: np.ndarray
     if spacing == "linspace":
-        times = np.linspace(0, train - 1, count, dtype=np.float32)[::-1].astype(np.float64)
-        if whole:
-            times = np.linspace(0, train - 1, count).round()[::-1]
+        exact = np.linspace(0, train - 1, count)[::-1]
+        times = exact.round() if whole else exact.astype(np.float32).astype(np.float64)
     elif spacing == "trailing":
         times = np.round(np.arange(train, 0, -train / count)) - 1
     else:
@@ -367,7 +379,7 @@ def _alphas(config: Mapping[str, Any]) -> list[float]:
 def _cosine_betas(count: int) -> Tensor:
     """Nichol and Dhariwal 2021, arXiv:2102.09672, equation 17, with β at most 0.999."""
     bar = [math.cos((i / count + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(count + 1)]
-    return torch.tensor([min(1 - b / a, 0.999) for a, b in zip(bar, bar[1:], strict=False)])
+    return torch.tensor([min(1 - b / a, 0.999) for a, b in pairwise(bar)])
 
 
 def _zero_snr(betas: Tensor) -> Tensor:

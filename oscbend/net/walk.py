@@ -53,13 +53,13 @@ class Stage:
         site: where its output can be bent.
         run: hidden tensor, context and target size (of an upsampler) -> hidden tensor.
         takes: True if it first takes the newest skip and puts it behind its input's channels.
-        hands: number of the skip that its output becomes; None on the way up.
+        hands: site of the skip that its unbent output becomes; None on the way up.
     """
 
     site: str
     run: Callable[[Tensor, Context, Any], Tensor]
     takes: bool = False
-    hands: int | None = None
+    hands: str | None = None
 
 
 def unet_stages(unet: nn.Module) -> tuple[Stage, ...]:
@@ -78,13 +78,13 @@ def unet_stages(unet: nn.Module) -> tuple[Stage, ...]:
     def hand_across() -> None:
         nonlocal skips
         last = stages[-1]
-        stages[-1] = Stage(last.site, last.run, last.takes, skips)
+        stages[-1] = Stage(last.site, last.run, last.takes, f"skip.{skips}")
         skips += 1
 
     add("unet.in", _plain(net.conv_in))
     hand_across()
     for i, block in enumerate(net.down_blocks):
-        attentions = getattr(block, "attentions", None)
+        attentions: Any = getattr(block, "attentions", None)
         for j, resnet in enumerate(block.resnets):
             add(f"unet.down.{i}.res.{j}", _resnet(resnet))
             if attentions is not None:
@@ -151,13 +151,13 @@ def run_unet(stages: Sequence[Stage], x: Tensor, context: Context, bends: Bends)
         if stage.takes:
             h = torch.cat([h, skips.pop()], dim=1)
         size = skips[-1].shape[2:] if context.sized and skips else None
-        h = stage.run(h, context, size)
-        if stage.hands is not None:
-            bend = bends.get(f"skip.{stage.hands}")
-            skips.append(h if bend is None else bend(h))
+        made = h = stage.run(h, context, size)
         bend = bends.get(stage.site)
         if bend is not None:
-            h = bend(h)
+            h = bend(made)
+        if stage.hands is not None:
+            bend = bends.get(stage.hands)
+            skips.append(made if bend is None else bend(made))
     return h
 
 

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a small random checkpoint, made once: `checkpoint("sd1")`."""
+    root = tmp_path_factory.mktemp("checkpoints")
+
+    def folder(kind: str) -> Path:
+        from checkpoints import save
+
+        return save(kind, root / kind)
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine_of(checkpoint: Callable[[str], Path]) -> Callable[[str], object]:
+    """An engine with a small random model, made once: `engine_of("sd1")`."""
+    made: dict[str, object] = {}
+
+    def engine(kind: str) -> object:
+        from oscbend.engine import Engine
+        from oscbend.net.load import load
+
+        if kind not in made:
+            made[kind] = Engine(load(str(checkpoint(kind)), device="cpu"))
+        return made[kind]
+
+    return engine
