@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from oscbend.errors import BadAudio
 def read(path: str | Path) -> tuple[np.ndarray, int]:
     """Reads a file's first audio track.
 
-    Sample 0 is time 0 of the file: what an encoder put before it is dropped, and a track that begins
-    later begins with silence, so that picture and sound agree in every container.
+    Sample 0 is where players begin: what an encoder put before it (mp3, m4a, Opus) is dropped, and a track
+    that begins later than the film it belongs to begins with silence.
 
     Args:
         path: wav, flac, mp3, m4a, ogg … or a film with sound.
@@ -36,7 +37,8 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
                 raise BadAudio(f"{path}: holds no audio")
             stream = container.streams.audio[0]
             rate = int(stream.rate or 0)
-            chunks = list(_decode(container, stream, rate)) if rate > 0 else []
+            start_s = (container.start_time or 0) / av.time_base
+            chunks = list(_decode(container, stream, rate, start_s)) if rate > 0 else []
     except (av.FFmpegError, ValueError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadAudio(f"{path}: cannot be read as audio ({reason})") from error
@@ -47,20 +49,20 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     return np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0), rate
 
 
-def _decode(container: object, stream: object, rate: int) -> Iterator[np.ndarray]:
-    """Chunks [n] of the stream from time 0 on; packets that cannot be decoded are left out."""
+def _decode(container: Any, stream: Any, rate: int, start_s: float) -> Iterator[np.ndarray]:
+    """Chunks [n] of the stream from `start_s` on; packets that cannot be decoded are left out."""
     import av
 
     resampler = av.AudioResampler(format="fltp", rate=rate)
     late: int | None = None
-    for packet in container.demux(stream):  # type: ignore[attr-defined]
+    for packet in container.demux(stream):
         try:
             frames = packet.decode()
         except av.InvalidDataError:
             continue
         for frame in frames:
             if late is None:
-                late = round(frame.time * rate) if frame.time is not None else 0
+                late = round((frame.time - start_s) * rate) if frame.time is not None else 0
                 if late > 0:
                     yield np.zeros(late, np.float32)
                 late = min(late, 0)
