@@ -318,4 +318,6 @@ def _pictures(image: Tensor) -> np.ndarray:
     batch, _, height, width = image.shape
     rgba = torch.full((batch, height, width, 4), 255, dtype=torch.uint8, device=image.device)
     rgba[..., :3] = (image.float() * 0.5 + 0.5).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1)
-    return rgba.cpu().numpy()
+    here = np.empty(rgba.shape, np.uint8)
+    torch.from_numpy(here).copy_(rgba)
+    return here

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from oscbend.net.text import Prompts, slerp
+
+
+@pytest.fixture(params=["sd1", "sdxl"])
+def prompts(request: pytest.FixtureRequest, engine_of: Callable[[str], Any]) -> Prompts:
+    known = engine_of(request.param).model.prompts
+    return Prompts(known.tokenizers, known.encoders, dtype=torch.float32, zero_negative=known.zero_negative)
+
+
+def test_one_prompt_is_exactly_its_encoding(prompts: Prompts) -> None:
+    assert prompts.blend((("orb", 1.0),)) is prompts.get("orb")
+    assert prompts.blend((("orb", 0.3), ("mesh", 0.0))) is prompts.get("orb")
+
+
+def test_a_prompt_without_weight_is_not_encoded(prompts: Prompts) -> None:
+    prompts.blend((("orb", 1.0), ("mesh", 0.0)))
+    assert not prompts.knows("mesh")
+
+
+@pytest.mark.parametrize("way", ["slerp", "lerp"])
+def test_a_blend_goes_from_one_prompt_to_the_other(prompts: Prompts, way: str) -> None:
+    a, b = prompts.get("orb"), prompts.get("mesh")
+    near = prompts.blend((("orb", 0.999), ("mesh", 0.001)), way)
+    far = prompts.blend((("orb", 0.001), ("mesh", 0.999)), way)
+    torch.testing.assert_close(near.tokens, a.tokens, atol=0.02, rtol=0)
+    torch.testing.assert_close(far.tokens, b.tokens, atol=0.02, rtol=0)
+    if a.pooled is not None:
+        assert near.pooled is not None
+        torch.testing.assert_close(near.pooled, a.pooled, atol=0.02, rtol=0)
+
+
+def test_lerp_is_the_weighted_mean_of_any_number(prompts: Prompts) -> None:
+    parts = (("orb", 0.5), ("mesh", 0.3), ("night", 0.2))
+    mean = sum(weight * prompts.get(text).tokens for text, weight in parts)
+    torch.testing.assert_close(prompts.blend(parts, "lerp").tokens, mean)
+
+
+def test_slerp_keeps_the_length_that_lerp_loses() -> None:
+    a, b = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    half = slerp(a, b, 0.5)
+    torch.testing.assert_close(half, torch.full((1, 2), 0.5**0.5))
+    assert torch.lerp(a, b, 0.5).norm() < half.norm()
+
+
+def test_slerp_between_equal_or_zero_vectors_is_a_line() -> None:
+    a = torch.tensor([[1.0, 2.0], [0.0, 0.0]])
+    torch.testing.assert_close(slerp(a, 2 * a, 0.5), 1.5 * a)
+    assert slerp(a, torch.zeros_like(a), 0.5).isfinite().all()
+
+
+def test_only_so_many_encodings_are_kept(prompts: Prompts) -> None:
+    prompts.room = 3
+    for n in range(6):
+        prompts.get(f"prompt {n}")
+    assert [prompts.knows(f"prompt {n}") for n in range(6)] == [False] * 3 + [True] * 3
+
+
+def test_no_negative_prompt_is_what_the_family_was_trained_with(prompts: Prompts) -> None:
+    empty = prompts.negative("")
+    assert bool((empty.tokens == 0).all()) is prompts.zero_negative
+    assert prompts.negative("dull") is prompts.get("dull")
