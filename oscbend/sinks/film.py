@@ -18,7 +18,9 @@ FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 THREADS = 4
-"""Fixed, since x264 makes other bytes with another number of threads."""
+SAME_BYTES = {"threads": str(THREADS), "x264-params": "cpu-independent=1"}
+"""x264 makes other bytes with another number of threads. Left to choose its code by the processor, it made
+other bytes from run to run on one with AVX-512 (unless mbtree was off); now it makes the same on all."""
 
 BT709 = 1
 """Colour matrix, primaries and transfer of HD video, as numbered in ITU-T H.273."""
@@ -177,7 +179,7 @@ class FilmWriter:
     def _add_video(self, crf: float, preset: str) -> Any:
         av, (width, height) = self._av, self.size
         video = self._film.add_stream(
-            "libx264", rate=self.fps, options={"crf": f"{crf:g}", "preset": preset, "threads": str(THREADS)}
+            "libx264", rate=self.fps, options={"crf": f"{crf:g}", "preset": preset, **SAME_BYTES}
         )
         video.width, video.height = width + width % 2, height + height % 2
         video.pix_fmt = "yuv420p"

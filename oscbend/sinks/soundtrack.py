@@ -7,6 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from oscbend.errors import BadAudio, BadValue
 
 AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000)
@@ -19,8 +21,8 @@ AAC_FRAME = 1024
 class Soundtrack:
     """Carries an audio file into an open film, as far as the pictures have come.
 
-    The first decoded sample is second 0 of the file, whatever its time stamps say, and the samples follow
-    without gaps: the same rule by which features are computed, so sound and pictures agree.
+    Second 0 is where players begin, and the samples follow without gaps: the same rule by which
+    `oscbend.audio.read` reads what features are computed from, so that sound and pictures agree.
 
     Args:
         av: the PyAV module.
@@ -49,10 +51,11 @@ class Soundtrack:
             raise BadAudio(f"{path} has no sound in it")
         source = self._file.streams.audio[0]
         self._rate = source.rate if source.rate in AAC_RATES else AAC_RATES[0]
-        layout = "mono" if source.codec_context.channels == 1 else "stereo"
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=self._rate)
+        self._channels = 1 if source.codec_context.channels == 1 else 2
+        self._layout = "mono" if self._channels == 1 else "stereo"
+        self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
         self._film = film
-        self._stream = film.add_stream("aac", rate=self._rate, layout=layout, bit_rate=bit_rate)
+        self._stream = film.add_stream("aac", rate=self._rate, layout=self._layout, bit_rate=bit_rate)
         self._stream.codec_context.format = "fltp"
         self._fifo = av.AudioFifo()
         self._blocks = self._decode(source)
@@ -106,17 +109,46 @@ class Soundtrack:
     def _decode(self, source: Any) -> Iterator[Any]:
         samples = 0
         try:
-            for frame in self._file.decode(source):
-                frame.pts = samples
-                frame.time_base = Fraction(1, frame.sample_rate)
-                samples += frame.samples
-                yield from self._resample(frame)
-            yield from self._resample(None)
+            for packet in self._file.demux(source):
+                try:
+                    frames = packet.decode()
+                except self._av.InvalidDataError:
+                    continue
+                for frame in frames:
+                    if not samples:
+                        yield from self._align(frame)
+                    frame.pts = samples
+                    frame.time_base = Fraction(1, frame.sample_rate)
+                    samples += frame.samples
+                    yield from self._resample(frame)
+            if samples:
+                yield from self._resample(None)
         except (self._av.FFmpegError, ValueError) as error:
             raise BadAudio(f"{self.path} breaks off after {samples} samples: {error}") from None
 
+    def _align(self, first: Any) -> Iterator[Any]:
+        """Skips what an encoder put before second 0; gives silence where a track begins later."""
+        start_s = (self._file.start_time or 0) / self._av.time_base
+        late = round((first.time - start_s) * self._rate) if first.time is not None else 0
+        self._skip -= late
+        silence, self._skip = max(0, -self._skip), max(0, self._skip)
+        for at in range(0, silence, self._rate):
+            zeros = np.zeros((self._channels, min(self._rate, silence - at)), np.float32)
+            yield self._block(zeros)
+
     def _resample(self, frame: Any) -> Iterator[Any]:
         for block in self._resampler.resample(frame):
+            samples = block.to_ndarray()
+            if not np.isfinite(samples).all():
+                # Float files can hold them, and the encoder gives up on them.
+                block = self._block(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0))
             # The queue counts for itself; it refuses blocks whose time stamps leave a gap.
             block.pts = None
             yield block
+
+    def _block(self, samples: np.ndarray) -> Any:
+        """An audio frame of the film's rate from float32 [channels, n]."""
+        block = self._av.AudioFrame.from_ndarray(samples, "fltp", self._layout)
+        block.sample_rate = self._rate
+        block.time_base = Fraction(1, self._rate)
+        return block
