@@ -314,6 +314,14 @@ def test_frames_may_leave_places_out_but_not_go_back(tmp_path):
     assert [t for t, _ in decode_video(tmp_path / "a.mp4")] == [Fraction(i, 25) for i in (0, 3, 4, 10)]
 
 
+def test_a_note_stands_in_the_file(tmp_path):
+    note = '{"seed": 7, "prompt": "étoiles"}\n' + "x" * 5000
+    with FilmWriter(tmp_path / "a.mp4", 25, (64, 48), note=note) as film:
+        film.write(grey(1))
+    with av.open(str(tmp_path / "a.mp4")) as file:
+        assert file.metadata["comment"] == note
+
+
 def test_a_film_without_frames_leaves_no_file(tmp_path):
     with FilmWriter(tmp_path / "deep" / "a.mp4", 25, (64, 48)):
         pass

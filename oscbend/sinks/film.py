@@ -46,6 +46,7 @@ class FilmWriter:
         preset: x264's speed, one of `PRESETS`; slower is smaller.
         audio_bit_rate: bits per second.
         scale: True stretches pictures of another size to the film's; False refuses them.
+        note: kept in the file as its comment.
 
     Raises:
         BadValue: an impossible rate, size, quality or file name.
@@ -71,6 +72,7 @@ class FilmWriter:
         preset: str = "medium",
         audio_bit_rate: int = 256_000,
         scale: bool = False,
+        note: str = "",
     ) -> None:
         self._av = av = video_library()
         self.path = film_path(path)
@@ -99,6 +101,8 @@ class FilmWriter:
             )
         except (OSError, av.FFmpegError) as error:
             raise self._failure(error) from None
+        if note:
+            self._film.metadata["comment"] = note
         self._reformat = av.video.reformatter.VideoReformatter().reformat
         try:
             self._video = self._add_video(crf, preset)

@@ -57,6 +57,7 @@ class ZmqSink(Sink):
         super().__init__(name)
         self._zmq = _library()
         self.address = check_address(address)
+        self._context: Any = None
         self._socket: Any = None
         self._last: tuple[Frame, int] | None = None
         self._sent_s = 0.0
@@ -65,7 +66,9 @@ class ZmqSink(Sink):
     def begin(self) -> None:
         """Binds the socket."""
         zmq = self._zmq
-        socket = zmq.Context.instance().socket(zmq.XPUB)
+        # A context of its own: only its end waits until the address is free again.
+        self._context = zmq.Context()
+        socket = self._context.socket(zmq.XPUB)
         socket.setsockopt(zmq.SNDHWM, SEND_QUEUE)
         socket.setsockopt(zmq.LINGER, LINGER_MS)
         # Without it only the first reader's subscription is reported, and later ones get no last frame.
@@ -74,6 +77,7 @@ class ZmqSink(Sink):
             socket.bind(self.address)
         except zmq.ZMQError as error:
             socket.close(0)
+            self._context.term()
             if error.errno == zmq.EADDRINUSE:
                 raise OscbendError(
                     f"{self.address} is in use: is another oscbend running? Choose another port"
@@ -100,6 +104,7 @@ class ZmqSink(Sink):
     def end(self) -> None:
         """Closes the socket."""
         self._socket.close()
+        self._context.term()
 
     def _send(self, flags: int) -> None:
         assert self._last is not None
