@@ -14,7 +14,7 @@ from oscbend.bends import OPERATORS, apply
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 3e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
 """Largest error, relative to the largest magnitude in the expected tensor (or to 1)."""
 
-SHAPES = [(3, 4, 8, 8), (2, 3, 5, 7), (1, 12, 6, 4), (2, 1, 1, 1)]
+SHAPES = [(3, 4, 8, 8), (2, 3, 5, 7), (1, 12, 6, 4), (2, 1, 1, 1), (2, 2, 7, 1)]
 
 on_dtypes = pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda d: str(d).removeprefix("torch."))
 on_shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)

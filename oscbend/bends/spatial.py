@@ -18,9 +18,12 @@ EXPM_SQUARINGS = 7
 @constant
 def _places(height: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Homogeneous coordinates (x, y, 1) of every cell's centre, −1…1, 0 for a single one: [H, W, 3]."""
-    y, x = (torch.linspace(-1, 1, n, dtype=dtype) if n > 1 else torch.zeros(1) for n in (height, width))
+    y, x = (
+        torch.linspace(-1, 1, n, dtype=dtype) if n > 1 else torch.zeros(1, dtype=dtype)
+        for n in (height, width)
+    )
     y, x = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack((x, y, torch.ones_like(x)), -1).to(dtype).to(device)
+    return torch.stack((x, y, torch.ones_like(x)), -1).to(device)
 
 
 def _sample(x: Tensor, theta: list[list[Tensor]], still: Tensor) -> Tensor:
