@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from oscbend.audio import Sound, analyze_sound, rational, read, to_score
 from oscbend.audio.sound import Rate
+from oscbend.commands import Reply
 from oscbend.errors import OscbendError
 from oscbend.features import Buses
 from oscbend.loop import Loop
@@ -88,7 +89,8 @@ def compose(film: Film, audio: str | Path) -> Score:
         ranges += heard(name, film, float(np.min(lo)), float(np.max(hi)))
     exact = rational(film.fps)
     score = to_score(curves, film.fps) if curves else Score([Bundle(_tag(frames / exact), ())])
-    head = [*opening(film, float(frames / exact)), *ranges, *(m for w in words for m in w.messages)]
+    once = [Message("/noise/speed", (float(exact / frames),))] if film.noise == "walk" else []
+    head = [*opening(film), *once, *ranges, *(m for w in words for m in w.messages)]
     bundles = [Bundle(_tag(Fraction(0)), tuple(head)), *score]
     if film.prompt2:
         bundles += [Bundle(_tag(i / exact), _fade(i, frames)) for i in range(frames)]
@@ -103,13 +105,8 @@ def heard(name: str, film: Film, lo: float, hi: float) -> list[Message]:
     ]
 
 
-def opening(film: Film, duration_s: float = 0.0) -> list[Message]:
-    """The messages that a score begins with.
-
-    Args:
-        film: its settings.
-        duration_s: of the film; 0 for a single picture, in which the noise stands.
-    """
+def opening(film: Film) -> list[Message]:
+    """The messages that a score begins with, before its bends."""
     steps: tuple[Any, ...] = film.steps if isinstance(film.steps, tuple) else (film.steps,)
     messages = [
         Message("/model", (film.model,)),
@@ -118,11 +115,9 @@ def opening(film: Film, duration_s: float = 0.0) -> list[Message]:
         Message("/steps", steps),
         Message("/sampler", (film.sampler,)),
         Message("/seed", (film.seed,)),
-        Message("/noise/mode", (film.noise if duration_s else "hold",)),
+        Message("/noise/mode", (film.noise,)),
         Message("/prompt", (film.prompt,)),
     ]
-    if film.noise == "walk" and duration_s:
-        messages.append(Message("/noise/speed", (1.0 / duration_s,)))
     if film.prompt2:
         messages.append(Message("/prompt/2", (film.prompt2,)))
     if film.negative:
@@ -144,7 +139,40 @@ def picture_score(film: Film) -> Score:
     driven = [f for w in words for f in w.features]
     if driven:
         raise OscbendError(f"a single picture hears no music: {driven[0]} can drive nothing here")
-    return Score([Bundle(_tag(Fraction(0)), (*opening(film), *(m for w in words for m in w.messages)))])
+    head = (*opening(replace(film, noise="hold")), *(m for w in words for m in w.messages))
+    return Score([Bundle(_tag(Fraction(0)), head)])
+
+
+def opened(film: Film, stage: Stage, say: Callable[[str], None] = lambda line: None) -> State:
+    """The state that a live show begins with; everything slow is done before this returns.
+
+    Raises:
+        OscbendError: a setting that cannot be.
+    """
+    words = [bend_words(text, str(n)) for n, text in enumerate(film.bends, 1)]
+    schedule = Schedule()
+    schedule.put(0.0, (*opening(film), *(m for w in words for m in w.messages)))
+    loop = _Strict(stage, InPlace(), State(model=film.model), schedule, say=say)
+    loop.prepare(0.0)
+    loop.check()
+    return loop.state
+
+
+class _Strict(Loop):
+    """A loop that remembers what was refused."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, answer=self._note, **options)
+        self.refused: list[str] = []
+
+    def _note(self, reply: Reply) -> None:
+        if reply.address == "/fail":
+            self.refused.append(": ".join(str(a) for a in reply.args))
+
+    def check(self) -> None:
+        """Raises OscbendError if anything was refused."""
+        if self.refused:
+            raise OscbendError("; ".join(self.refused))
 
 
 def _fade(i: int, frames: int) -> tuple[Message, Message]:
@@ -181,6 +209,7 @@ def frames(
     batch: int = 1,
     steps: int | tuple[int, ...] | None = None,
     size: tuple[int, int] | None = None,
+    strict: bool = True,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[np.ndarray]:
     """The pictures of a film, one after the other, uint8 [H, W, 4].
@@ -192,16 +221,17 @@ def frames(
         fps: frames per second.
         batch: B, frames drawn in one call where neighbours share a structure; with feedback it is 1.
         steps, size: in place of the score's; bends move to the same fraction of the schedule.
+        strict: False plays on although something at the score's beginning is refused.
         say: is told what could not be done, one line each.
 
     Raises:
-        OscbendError: not even the first picture could be drawn.
+        OscbendError: something at the score's beginning is refused, or the first picture cannot be drawn.
     """
     exact = rational(fps)
     schedule = Schedule(horizon_s=None)
     schedule.put_score(score)
     modulation = Modulation(Buses(), steps, size)
-    loop = Loop(stage, InPlace(), state, schedule, modulation=modulation, say=say)
+    loop = _Strict(stage, InPlace(), state, schedule, modulation=modulation, say=say)
     count = frame_count(score, fps)
     waiting: list[Shot] = []
     begun = 0
@@ -220,6 +250,8 @@ def frames(
 
     for i in range(count):
         shot = loop.prepare(float(i / exact))
+        if strict and i == 0:
+            loop.check()
         if shot is None or (waiting and waiting[-1].structure != shot.structure):
             yield from flush()
         if shot is None:

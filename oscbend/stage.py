@@ -155,6 +155,10 @@ class Stage:
             return self._pictures[state.init].at(now_s, size)[None]
         return None
 
+    def setting(self) -> dict[str, str | int]:
+        """What, besides the score, decides the bytes of a picture: device, precision, threads."""
+        return next(iter(self._engines.values())).setting()
+
     def prepare(self, state: State) -> None:
         """Makes the steering vectors of every armed `steer`."""
         for bend in state.bends:

@@ -15,7 +15,7 @@ from oscbend.schedule import Schedule
 from oscbend.server.replies import split_reply
 from oscbend.server.udp import UdpDoor
 from oscbend.server.web import WebPage
-from oscbend.sinks import ZmqSink
+from oscbend.sinks.zmq import ZmqSink
 from oscbend.stage import Stage
 from oscbend.state import State
 from oscbend.worker import Beside
@@ -67,7 +67,6 @@ class Server:
             self.loop.sinks += [self.frames, self.page]
         self.address = address
         self._began_s = time.monotonic()
-        self._say = say
 
     @contextmanager
     def _unwinding(self) -> Iterator[None]:
@@ -94,7 +93,7 @@ class Server:
             self.loop.step(began_s, took_s)
             took_s = self._now() - began_s
             if self.loop.number == 1:
-                self._say(self.ready_line())
+                print(self.ready_line(), flush=True)
             next_s = max(next_s + 1.0 / self.loop.state.fps, began_s)
 
     def ready_line(self) -> str:

@@ -1,0 +1,180 @@
+"""What draws: serve, image, render."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oscbend.cli import options as o
+from oscbend.errors import BadValue
+
+
+def serve(
+    model: o.Model = "tiny",
+    size: o.Size = "256x256",
+    steps: o.Steps = "2",
+    seed: o.Seed = 46,
+    prompt: o.Prompt = "a floating orb",
+    negative: o.Negative = "",
+    guidance: o.Guidance = 1.0,
+    fps: o.Fps = "30",
+    sampler: o.Sampler = "ddim",
+    noise: o.Noise = "wander",
+    bend: o.Bends = None,
+    host: o.Host = "127.0.0.1",
+    port: o.Port = 57130,
+    web_port: Annotated[int, typer.Option(help="Of the page with the live picture.")] = 57131,
+    frames: Annotated[str, typer.Option(help="ZeroMQ address of the frames.")] = "tcp://127.0.0.1:57132",
+    root: o.Root = Path(),
+    config: o.Config = "",
+    decoder: o.Decoder = "",
+    lora: o.Lora = None,
+    device: o.Device = "",
+    precision: o.Precision = "",
+    allow_pickle: o.Pickle = False,
+) -> None:
+    """Draw pictures live, and listen to OSC."""
+    from oscbend.render import Film, opened
+    from oscbend.server.serve import Address, Server
+
+    width, height = o.size_of(size)
+    film = Film(
+        prompt,
+        negative=negative,
+        guidance=guidance,
+        bends=bend or (),
+        model=model,
+        width=width,
+        height=height,
+        steps=o.steps_of(steps),
+        sampler=sampler,
+        seed=seed,
+        noise=noise,
+        fps=fps,
+    )
+    loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle)
+    stage = o.stage_of(model, loading, root)
+    with Server(stage, opened(film, stage, o.say), Address(host, port, web_port, frames), o.say) as server:
+        server.run()
+
+
+def image(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The picture.")] = Path("oscbend.png"),
+    model: o.Model = "tiny",
+    size: o.Size = "256x256",
+    steps: o.Steps = "4",
+    seed: o.Seed = 46,
+    prompt: o.Prompt = "a floating orb",
+    negative: o.Negative = "",
+    guidance: o.Guidance = 1.0,
+    sampler: o.Sampler = "ddim",
+    bend: o.Bends = None,
+    init: o.Init = "",
+    strength: o.Strength = 0.5,
+    root: o.Root = Path(),
+    config: o.Config = "",
+    decoder: o.Decoder = "",
+    lora: o.Lora = None,
+    device: o.Device = "",
+    precision: o.Precision = "",
+    allow_pickle: o.Pickle = False,
+) -> None:
+    """Draw one picture."""
+    from PIL import Image
+
+    from oscbend.render import Film, frames, picture_score
+    from oscbend.state import State
+
+    width, height = o.size_of(size)
+    root, init = o.below(root, init)
+    film = Film(
+        prompt,
+        negative=negative,
+        guidance=guidance,
+        bends=bend or (),
+        model=model,
+        width=width,
+        height=height,
+        steps=o.steps_of(steps),
+        sampler=sampler,
+        seed=seed,
+        init=init,
+        strength=strength,
+    )
+    if output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise BadValue(f"{output} is no name for a picture: it must end in .png, .jpg or .webp")
+    score = picture_score(film)
+    loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle)
+    stage = o.stage_of(model, loading, root)
+    picture = next(frames(score, stage, State(model=model), fps=1, say=o.say))
+    with o.writing(output):
+        Image.fromarray(picture[..., :3]).save(output)
+    print(output)
+
+
+def render(
+    source: Annotated[Path, typer.Argument(help="An audio file, or a score (.osc).")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The film, .mp4.")] = Path("oscbend.mp4"),
+    prompt: o.Prompt = "a floating orb",
+    prompt2: Annotated[str, typer.Option(help="What it has become at the end.")] = "",
+    negative: o.Negative = "",
+    guidance: o.Guidance = 1.0,
+    bend: o.Bends = None,
+    model: o.OptionalModel = None,
+    fps: o.OptionalFps = None,
+    size: o.OptionalSize = None,
+    steps: o.OptionalSteps = None,
+    sampler: o.Sampler = "ddim",
+    seed: o.Seed = 46,
+    noise: o.Noise = "walk",
+    smooth: Annotated[str, typer.Option(help="Attack and release of every feature, seconds.")] = "0 0",
+    feedback: Annotated[bool, typer.Option("--feedback", help="Each frame from the last one.")] = False,
+    init: o.Init = "",
+    strength: o.Strength = 0.5,
+    batch: Annotated[int, typer.Option(help="Frames drawn in one call.", min=1, max=256)] = 1,
+    audio: Annotated[Path | None, typer.Option(help="Sound for a score's film.")] = None,
+    save_score: Annotated[Path | None, typer.Option(help="Keep the score in this file.")] = None,
+    crf: Annotated[float, typer.Option(help="Quality of H.264: 0 lossless, 17 fine, 28 small.")] = 17.0,
+    root: o.Root = Path(),
+    config: o.Config = "",
+    decoder: o.Decoder = "",
+    lora: o.Lora = None,
+    device: o.Device = "",
+    precision: o.Precision = "",
+    allow_pickle: o.Pickle = False,
+) -> None:
+    """Make a film from an audio file, or from a score."""
+    from oscbend import film as making
+
+    root, init = o.below(root, init)
+    loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle)
+    job = making.Job(
+        source=source,
+        output=output,
+        batch=batch,
+        audio=audio,
+        save_score=save_score,
+        crf=crf,
+        model=model,
+        fps=fps,
+        size=None if size is None else o.size_of(size),
+        steps=None if steps is None else o.steps_of(steps),
+        rest={
+            "prompt": prompt,
+            "prompt2": prompt2,
+            "negative": negative,
+            "guidance": guidance,
+            "bends": tuple(bend or ()),
+            "sampler": sampler,
+            "seed": seed,
+            "noise": noise,
+            "smooth": o.pair(smooth, "--smooth"),
+            "feedback": feedback,
+            "init": init,
+            "strength": strength,
+        },
+    )
+    made = making.make(job, lambda name: o.stage_of(name, loading, root), say=o.say)
+    print(made)

@@ -1,0 +1,80 @@
+"""What there is: operators, sites, features, commands; and the features of a sound file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oscbend.cli import options as o
+from oscbend.errors import BadValue
+
+
+def analyze(
+    audio: Annotated[Path, typer.Argument(help="An audio file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help=".csv, .npz or .png.")] = Path(
+        "features.csv"
+    ),
+    fps: o.Fps = "20",
+    features: Annotated[str, typer.Option(help="Names, with commas between them; all by default.")] = "",
+) -> None:
+    """Work out the features of a sound file: as a table, as arrays, or as a plot."""
+    from oscbend import audio as sounds
+
+    suffix = output.suffix.lower()
+    if suffix not in (".csv", ".npz", ".png"):
+        raise BadValue(f"{output}: the name must end in .csv, .npz or .png")
+    names = [f.strip() for f in features.split(",") if f.strip()] or None
+    sound = sounds.Sound(*sounds.read(audio), fps)
+    curves = sounds.analyze_sound(sound, names)
+    with o.writing(output):
+        if suffix == ".csv":
+            sounds.write_csv(output, curves, fps)
+        elif suffix == ".npz":
+            sounds.write_npz(output, curves, fps)
+        else:
+            sounds.plot(output, sound, curves, title=audio.stem)
+    print(output)
+
+
+def ops() -> None:
+    """List the operators, their parameters and ranges."""
+    from oscbend.bends import OPERATORS
+    from oscbend.reference import operators
+
+    o.show(operators(OPERATORS))
+
+
+def features() -> None:
+    """List the features that the analyzer knows."""
+    from oscbend.audio import FEATURES
+    from oscbend.reference import features
+
+    o.show(features(FEATURES))
+
+
+def commands() -> None:
+    """List the OSC commands."""
+    from oscbend.commands import COMMANDS
+    from oscbend.reference import commands
+
+    o.show(commands(COMMANDS))
+
+
+def sites(
+    model: o.Model = "tiny",
+    size: o.Size = "256x256",
+    steps: o.Steps = "4",
+    config: o.Config = "",
+    decoder: o.Decoder = "",
+    allow_pickle: o.Pickle = False,
+) -> None:
+    """List where a model can be bent: number, name, and shape of the tensor."""
+    from oscbend.net import load
+    from oscbend.reference import sites
+
+    width, height = o.size_of(size)
+    count = o.steps_of(steps)
+    loaded = load.load(model, config=config or None, decoder=decoder or None, allow_pickle=allow_pickle)
+    o.show(sites(loaded.sites(width, height, count if isinstance(count, int) else len(count))))
