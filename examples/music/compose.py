@@ -66,8 +66,9 @@ def music() -> Iterator[Note]:
     coda = ((0, 96, 34), (0.75, 91, 31), (1.5, 87, 36), (2.5, 86, 32), (3.5, 79, 38), (4.25, 84, 30))
     for at, key, loud in coda:
         yield CODA + at + rng.normal(0, 0.015), 1.5, key, loud
-    for k, key in enumerate((48, 55, 64, 74, 79, 88)):  # C major, with its ninth, rolled
-        yield LAST + 0.09 * k, 4.5, key, (40, 34, 36, 33, 36, 42)[k]
+    last = ((36, 38), (48, 42), (55, 34), (64, 40), (74, 22), (79, 32), (88, 44))
+    for k, (key, loud) in enumerate(last):  # C major, with a hint of its ninth, rolled
+        yield LAST + 0.09 * k, 4.5, key, loud
 
 
 def swell(beat: float) -> float:

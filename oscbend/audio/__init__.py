@@ -1,6 +1,6 @@
 """Sound files -> feature curves -> a score: the analyzer that stands in for a host."""
 
-from oscbend.audio.curves import to_score, write_csv, write_npz
+from oscbend.audio.curves import to_score, write, write_csv, write_npz
 from oscbend.audio.features import analyze, analyze_sound, defaults, parse, unit_of
 from oscbend.audio.plot import plot
 from oscbend.audio.read import read
@@ -22,6 +22,7 @@ __all__ = [
     "smooth",
     "to_score",
     "unit_of",
+    "write",
     "write_csv",
     "write_npz",
 ]

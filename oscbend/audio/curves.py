@@ -1,4 +1,4 @@
-"""Feature curves as a score, as a table, as arrays."""
+"""Feature curves as a score, as a table, as arrays, as a picture."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from oscbend.audio.features import Curves
-from oscbend.audio.sound import Rate, rational
-from oscbend.errors import BadAudio
+from oscbend.audio.plot import plot
+from oscbend.audio.sound import Rate, Sound, rational
+from oscbend.errors import BadAudio, BadValue
 from oscbend.osc import Bundle, Message, TimeTag
 from oscbend.score import Score
 
@@ -17,7 +18,7 @@ from oscbend.score import Score
 def to_score(curves: Curves, fps: Rate) -> Score:
     """One bundle per frame, at i / fps seconds, with a `/feature/NAME v …` for every curve.
 
-    What was sent in the frame before and has not changed since is sent again: a bus smooths per message.
+    A value that has not changed is sent again: followers run per message.
 
     Args:
         curves: float [frames] or [frames, n], all of the same length.
@@ -59,6 +60,23 @@ def columns(curve: np.ndarray) -> np.ndarray:
     return curve[:, None] if curve.ndim == 1 else curve
 
 
+def write(path: str | Path, sound: Sound, curves: Curves, *, title: str = "") -> None:
+    """Writes the curves of a sound in the format that the path's ending names: .csv, .npz or .png.
+
+    Raises:
+        BadValue: another ending.
+    """
+    match Path(path).suffix.lower():
+        case ".csv":
+            write_csv(path, curves, sound.fps)
+        case ".npz":
+            write_npz(path, curves, sound.fps)
+        case ".png":
+            plot(path, sound, curves, title=title)
+        case other:
+            raise BadValue(f"features are written as .csv, .npz or .png, not as {other or path}")
+
+
 def write_csv(path: str | Path, curves: Curves, fps: Rate) -> None:
     """A table: the time in seconds, then a column for every feature, `NAME.0`, `NAME.1` … for vectors."""
     step = 1 / rational(fps)
@@ -78,4 +96,6 @@ def write_csv(path: str | Path, curves: Curves, fps: Rate) -> None:
 def write_npz(path: str | Path, curves: Curves, fps: Rate) -> None:
     """NumPy's compressed archive: the curves by name, and `fps` as [numerator, denominator]."""
     exact = rational(fps)
-    np.savez_compressed(path, fps=np.array([exact.numerator, exact.denominator]), **curves)  # type: ignore[arg-type]
+    with open(path, "wb") as file:  # given a path, NumPy would change its ending
+        fraction = np.array([exact.numerator, exact.denominator])
+        np.savez_compressed(file, fps=fraction, **curves)  # type: ignore[arg-type]

@@ -217,6 +217,8 @@ def _heatmap(axes: Any, sound: Sound, name: str, curve: np.ndarray) -> None:
         colours = ["#667090", "#2a3042", *colours]
         lo, hi = -2.5, 2.5
     else:
+        if "walk" in tags:  # as the noise takes them: each frame scaled to unit variance
+            shown = shown / np.maximum(np.linalg.norm(shown, axis=1, keepdims=True), 1e-30)
         if name != "chroma":
             shown = 10 * np.log10(np.maximum(shown, 1e-12))
         hi = float(shown.max())
@@ -229,7 +231,7 @@ def _heatmap(axes: Any, sound: Sound, name: str, curve: np.ndarray) -> None:
         cmap=LinearSegmentedColormap.from_list("lane", colours),
         vmin=lo,
         vmax=hi if hi > lo else lo + 1,
-        interpolation="nearest",
+        interpolation="nearest" if shown.shape[1] <= 128 else "antialiased",
     )
     axes.set_xlim(0, sound.duration_s)
     axes.grid(False)

@@ -71,8 +71,9 @@ def bar_phase(sound: Sound) -> np.ndarray:
     if len(times) < 2:
         return np.zeros(len(sound))
     strength = _strength(sound)
-    steps = np.minimum(np.round(times * sound.rate / sound.hop).astype(int), len(strength) - 1)
-    sums = [strength[steps[k::BEATS_IN_A_BAR]].sum() for k in range(BEATS_IN_A_BAR)]
+    steps = np.round(times * sound.rate / sound.hop).astype(int)[:, None] + np.arange(-2, 3)
+    peaks = strength[np.clip(steps, 0, len(strength) - 1)].max(axis=1)  # [beats]
+    sums = [peaks[k::BEATS_IN_A_BAR].mean() for k in range(min(BEATS_IN_A_BAR, len(peaks)))]
     return (_position(sound) - int(np.argmax(sums))) / BEATS_IN_A_BAR % 1.0
 
 
@@ -96,10 +97,10 @@ def _position(sound: Sound) -> np.ndarray:
     # Where the beat falls within a frame, that frame counts as on it.
     frames = np.searchsorted(sound.borders, np.round(times * sound.rate), side="right") - 1
     at = np.minimum(frames, len(sound) - 1) / float(sound.fps)
-    at, number = at[np.concatenate([[True], np.diff(at) > 0])], None
-    number = np.arange(len(at), dtype=np.float64)
+    at = np.unique(at)
     if len(at) < 2:
         return np.zeros(len(sound))
+    number = np.arange(len(at), dtype=np.float64)
     before, after = at[1] - at[0], at[-1] - at[-2]
     inside = np.interp(sound.times_s, at, number)
     early = (sound.times_s - at[0]) / before
@@ -129,11 +130,13 @@ def _harmonic_percussive(sound: Sound) -> np.ndarray:
     if "hpss" not in sound.memo:
         size = sound.size // 2
         hop = size // 4
-        margin, piece, count = 64 * hop, 2048 * hop, len(sound.samples)
+        margin, piece = 64 * hop, 2048 * hop
+        samples = np.pad(sound.samples, (0, max(0, size - len(sound.samples))))  # a window at least
+        count = len(samples)
         parts = np.zeros((2, count), np.float32)
         for start in range(0, count, piece):
             lo, stop = max(0, start - margin), min(count, start + piece)
-            spectrum = librosa.stft(sound.samples[lo : stop + margin], n_fft=size, hop_length=hop)
+            spectrum = librosa.stft(samples[lo : stop + margin], n_fft=size, hop_length=hop)
             for k, part in enumerate(librosa.decompose.hpss(spectrum)):
                 wave = librosa.istft(part, n_fft=size, hop_length=hop, length=stop - lo)
                 parts[k, start:stop] = wave[start - lo :]

@@ -51,7 +51,8 @@ def smooth(
         raise BadValue("attack_s and release_s must be 0 or more seconds")
     rate = float(rational(fps))
     fall = _kept(release_s, rate) if alpha is None else alpha ** (REFERENCE_FPS / rate)
-    followed = follow(middle(curve, odd(median * rate / REFERENCE_FPS)), _kept(attack_s, rate), fall)
+    kernel = odd(median * rate / REFERENCE_FPS) if median > 1 else 1
+    followed = follow(middle(curve, kernel), _kept(attack_s, rate), fall)
     return gated(followed, gate).astype(np.float32)
 
 

@@ -104,7 +104,9 @@ def chroma(sound: Sound) -> np.ndarray:
         size = 2 * sound.size  # a semitone at 100 Hz is 6 Hz wide
         every = max(1, len(sound) // 400)
         few = np.concatenate([p[:, ::every] for p in sound.powers(size)], axis=1)
-        tuning = librosa.estimate_tuning(S=few, sr=sound.rate) if few.max() > 0 else 0.0
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Trying to estimate tuning from empty")  # then it is 0
+            tuning = librosa.estimate_tuning(S=few, sr=sound.rate)
         raw = _by_block(
             sound,
             size,
@@ -205,10 +207,10 @@ def embed(sound: Sound, n: int = 16) -> np.ndarray:
     A patch is five looks at the mel spectrum, from 0.1 s before the frame to 0.1 s after it. Signs are
     chosen so that the largest loading is positive: equal sounds give equal curves.
     """
-    mel = log_mel(sound)[::2].astype(np.float64)  # [64, frames]
+    mel = log_mel(sound).astype(np.float64).reshape(32, -1, len(sound)).mean(axis=1)  # [32, frames]
     step = max(1, round(0.05 * float(sound.fps)))
     places = np.clip(np.arange(len(sound)) + step * np.arange(-2, 3)[:, None], 0, len(sound) - 1)
-    patches = mel[:, places].reshape(-1, len(sound)).T  # [frames, 64 · 5]
+    patches = mel[:, places].reshape(-1, len(sound)).T  # [frames, 32 · 5]
     patches = patches - patches.mean(axis=0)
     variance, vectors = np.linalg.eigh(patches.T @ patches / len(sound))
     variance, vectors = variance[::-1][:n], vectors[:, ::-1][:, :n]
