@@ -19,10 +19,14 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 TEXT_DIM = 32
+POOLED = 48
+"""Width of SDXL's second text encoder."""
 
 
 def tokenizer(folder: Path) -> CLIPTokenizer:
@@ -83,10 +87,10 @@ def sdxl_unet() -> UNet2DConditionModel:
         use_linear_projection=True,
         attention_head_dim=(2, 4, 4),
         transformer_layers_per_block=(1, 1, 2),
-        cross_attention_dim=2 * TEXT_DIM,
+        cross_attention_dim=TEXT_DIM + POOLED,
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=6 * 8 + TEXT_DIM,
+        projection_class_embeddings_input_dim=6 * 8 + POOLED,
     )
 
 
@@ -165,7 +169,9 @@ def save(kind: str, folder: Path, seed: int = 0) -> Path:
         pipe: Any = StableDiffusionXLPipeline(
             vae=vae(force_upcast=True, scaling_factor=0.13025),
             text_encoder=CLIPTextModel(text_config()),
-            text_encoder_2=CLIPTextModelWithProjection(text_config(hidden_act="gelu")),
+            text_encoder_2=CLIPTextModelWithProjection(
+                text_config(hidden_act="gelu", hidden_size=POOLED, projection_dim=POOLED)
+            ),
             tokenizer=words,
             tokenizer_2=words,
             unet=sdxl_unet(),
@@ -187,6 +193,19 @@ def save(kind: str, folder: Path, seed: int = 0) -> Path:
     pipe.save_pretrained(folder)
     _strip_defaults(folder / "scheduler" / "scheduler_config.json", pipe.scheduler.config)
     return folder
+
+
+def save_lora(folder: Path, path: Path, seed: int = 0) -> Path:
+    """A LoRA for the U-Net and the text encoder of a checkpoint of the family sd1, as diffusers saves it."""
+    pipe = StableDiffusionPipeline.from_pretrained(folder)
+    torch.manual_seed(seed)
+    kept = {}
+    for part, targets in (("unet", ["to_q", "to_v", "to_out.0"]), ("text_encoder", ["q_proj", "v_proj"])):
+        module = getattr(pipe, part)
+        module.add_adapter(LoraConfig(r=4, lora_alpha=8, target_modules=targets, init_lora_weights=False))
+        kept[f"{part}_lora_layers"] = get_peft_model_state_dict(module, adapter_name="default")
+    StableDiffusionPipeline.save_lora_weights(path.parent, weight_name=path.name, **kept)
+    return path
 
 
 def _strip_defaults(path: Path, config: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,19 @@ def values(
 
 
 def reference(
-    folder: Path, s: Structure, v: Values, strength: float | None = None, **extra: Any
+    folder: Path,
+    s: Structure,
+    v: Values,
+    strength: float | None = None,
+    prepare: Callable[[Any], object] = lambda pipe: None,
 ) -> np.ndarray:
-    """What diffusers' own pipeline draws, uint8 [B, H, W, 3]."""
+    """What diffusers' own pipeline draws, uint8 [B, H, W, 3]; `prepare` may change the pipeline first."""
     load = diffusers.AutoPipelineForText2Image if strength is None else diffusers.AutoPipelineForImage2Image
     pipe = load.from_pretrained(folder)
     pipe.set_progress_bar_config(disable=True)
     changes = {"timestep_spacing": "trailing"} if s.sampler == "turbo" else {}
     pipe.scheduler = getattr(diffusers, DIFFUSERS[s.sampler]).from_config(pipe.scheduler.config, **changes)
-    for name, module in extra.items():
-        setattr(pipe, name, module)
+    prepare(pipe)
     embedded = pipe.unet.config.time_cond_proj_dim is not None
     settings: dict[str, Any] = {
         "prompt": [blend[0][0] for blend in v.prompts],

@@ -18,7 +18,10 @@ def inputs(unet: Any, height: int, width: int) -> tuple[Tensor, Tensor, dict[str
     if unet.config.time_cond_proj_dim:
         added["guidance"] = torch.randn(2, unet.config.time_cond_proj_dim)
     if unet.config.addition_embed_type:
-        added |= {"pooled": torch.randn(2, 32), "time_ids": torch.tensor([[64.0, 64, 0, 0, 64, 64]] * 2)}
+        added |= {
+            "pooled": torch.randn(2, checkpoints.POOLED),
+            "time_ids": torch.tensor([[64.0, 64, 0, 0, 64, 64]] * 2),
+        }
     return torch.randn(2, 4, height, width), torch.randn(2, 77, unet.config.cross_attention_dim), added
 
 

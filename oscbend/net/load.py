@@ -79,7 +79,7 @@ def load(
     for number, (path, amount) in enumerate(loras):
         _fuse(pipe, path, amount, number, allow_pickle)
     vae = pipe.vae if decoder is None else _decoder(decoder, precision, allow_pickle)
-    wide = vae_dtype or _vae_precision(vae, precision, where)
+    wide = vae_dtype or (_wider(vae, precision, where) if family == "sdxl" else precision)
     vae = vae.to(device=where, dtype=wide, memory_format=memory_format).eval().requires_grad_(False)
     unet = pipe.unet.to(device=where, memory_format=memory_format).eval().requires_grad_(False)
     seconds = family == "sdxl"
@@ -327,7 +327,11 @@ def _decoder(name: str, dtype: torch.dtype, allow_pickle: bool) -> Any:
     return _translated(name, lambda: read(local=True))
 
 
-def _vae_precision(vae: Any, dtype: torch.dtype, device: torch.device) -> torch.dtype:
+def _wider(vae: Any, dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """The precision of an SDXL autoencoder, which overflows in half precision if its configuration says so.
+
+    The older families' never do, although their configurations, by default, say it too.
+    """
     if dtype != torch.float16 or not vae.config.get("force_upcast", False):
         return dtype
     wide = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
