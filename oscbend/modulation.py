@@ -177,7 +177,7 @@ class Modulation:
             return np.broadcast_to(np.asarray(value, np.float64), (size,))
         unit = self.buses.unit(driver.feature, state.listening)
         lo, hi = mapped_range(driver, control, network)
-        values = curved(unit, lo, hi, driver.curve)
+        values = np.clip(curved(unit, lo, hi, driver.curve), *hard_range(control.arg))
         if values.size == size:
             return values
         if values.size == 1:
@@ -287,10 +287,8 @@ class Modulation:
         return tuple(armed), tuple(params), weights, tuple(dormant)
 
     def _param(self, state: State, bend: Bend, arg: Arg, site: str, network: Network) -> np.ndarray:
-        value = self.value(state, Control(bend.address(arg.name), arg, site), network)
-        lo, hi = arg.lo if arg.lo is not None else -np.inf, arg.hi if arg.hi is not None else np.inf
-        kept = np.clip(value, lo, hi).astype(np.float32)
-        return kept if arg.size == 1 else kept[None]
+        value = self.value(state, Control(bend.address(arg.name), arg, site), network).astype(np.float32)
+        return value if arg.size == 1 else value[None]
 
 
 def mapped_range(driver: Map, control: Control, network: Network) -> tuple[float, float]:
@@ -298,6 +296,11 @@ def mapped_range(driver: Map, control: Control, network: Network) -> tuple[float
     if driver.lo is not None and driver.hi is not None:
         return driver.lo, driver.hi
     return control.arg.musical_range(control.site, network.scale(control.site) if control.site else 1.0)
+
+
+def hard_range(arg: Arg) -> tuple[float, float]:
+    """An argument's hard range; infinite where it has none."""
+    return (-np.inf if arg.lo is None else arg.lo), (np.inf if arg.hi is None else arg.hi)
 
 
 def in_unet(site: str) -> bool:

@@ -1,0 +1,113 @@
+"""A stage without a network: it has sites, takes prompts, and paints what it was told in flat colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from oscbend import bends
+from oscbend.commands import Job
+from oscbend.errors import BadModel, BadValue
+from oscbend.frame import Structure, Values
+from oscbend.net.sites import Site, resolve
+from oscbend.state import State
+
+NETWORK = (
+    ("text", (8, 4, 1)),
+    ("unet.in", (16, 8, 8)),
+    ("skip.0", (16, 8, 8)),
+    ("unet.mid.attn", (32, 4, 4)),
+    ("unet.up.0.res.0", (32, 4, 8)),
+    ("vae.in", (8, 8, 8)),
+    ("image", (3, 64, 64)),
+)
+
+
+@dataclass
+class Drawn:
+    """What a stage draws."""
+
+    pictures: np.ndarray
+    finite: np.ndarray
+
+
+class FakeStage:
+    """Stands in for `Stage`: red is the first bend's first parameter, green its weight, blue the prompt."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.models = {"tiny", "other"}
+        self.drawn: list[tuple[Structure, Values]] = []
+        self.blamed: list[str] = []
+        self.spoilt = False
+        self.broken = False
+
+    def sites(self, state: State) -> tuple[Site, ...]:
+        latents = [Site(f"latent.{k}", None, (4, 8, 8)) for k in range(state.step_count)]
+        network = [Site(name, n, shape) for n, (name, shape) in enumerate(NETWORK)]
+        return (*latents, Site("latent.end", None, (4, 8, 8)), *network)
+
+    def site_names(self, state: State) -> Sequence[str]:
+        return [s.name for s in self.sites(state)]
+
+    def resolve(self, site: str, state: State) -> tuple[str, ...]:
+        return resolve(site, self.sites(state), state.step_count)
+
+    def check(self, op: str, static: Mapping[str, object], site: str, state: State) -> None:
+        bends.check(op, static, next(s.shape for s in self.sites(state) if s.name == site))
+
+    def check_steps(self, state: State) -> None:
+        if isinstance(state.steps, tuple) and max(state.steps) >= 50:
+            raise BadValue("step indices must be below 50")
+
+    def scale(self, site: str) -> float:
+        return 2.0 if site.startswith("unet.") else 1.0
+
+    def start(self, state: State) -> int:
+        return state.step_count // 2 if state.feedback or state.init else 0
+
+    def knows(self, text: str) -> bool:
+        return text in self.texts
+
+    def encode(self, text: str) -> list[str]:
+        self.texts.append(text)
+        return [w for w in text.split() if w.startswith("qq")]
+
+    def load(self, source: str, state: State) -> str:
+        if source not in self.models:
+            raise BadModel(f"{source}: no such folder")
+        return source
+
+    def read_picture(self, name: str) -> str:
+        if ".." in name:
+            raise BadValue(f"{name} lies outside the root folder")
+        return name
+
+    def init(self, state: State, last: np.ndarray | None, now_s: float) -> np.ndarray | None:
+        if state.feedback:
+            return None if last is None else last[None]
+        return np.zeros((1, state.height, state.width, 3), np.uint8) if state.init else None
+
+    def prepare(self, state: State) -> None:
+        self.texts.append("prepared")
+
+    def render(self, structure: Structure, values: Values) -> Drawn:
+        if self.broken:
+            raise RuntimeError("out of memory")
+        self.drawn.append((structure, values))
+        batch = structure.batch
+        pictures = np.zeros((batch, structure.height, structure.width, 4), np.uint8)
+        pictures[..., 3] = 255
+        for b in range(batch):
+            if structure.bends:
+                first = next(iter(values.params[0].values()), np.zeros(batch))
+                pictures[b, ..., 0] = int(np.clip(np.ravel(first[b])[0] * 100, 0, 255))
+                pictures[b, ..., 1] = int(values.weights[0, -1, -1, b] * 255)
+            pictures[b, ..., 2] = len(values.prompts[b][0][0]) % 256
+        return Drawn(pictures, np.full(batch, not self.spoilt))
+
+    def blame_job(self, structure: Structure, values: Values, what: str) -> Job:
+        self.blamed.append(what)
+        return Job("/frame", lambda: ((lambda state: state), [what]), quiet=True)

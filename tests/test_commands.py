@@ -1,0 +1,365 @@
+"""Every command: what it changes, what it refuses, what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes import FakeStage
+
+from oscbend.bends import OPERATORS
+from oscbend.commands import COMMANDS, Show, addresses, find, perform
+from oscbend.errors import BadMessage, BadValue, UnknownName
+from oscbend.features import Buses
+from oscbend.modulation import Modulation
+from oscbend.osc import Message
+from oscbend.state import MAX_BENDS, Map, State
+
+
+class Stagehand:
+    """Sends messages to a show, and does its jobs at once."""
+
+    def __init__(self) -> None:
+        self.stage = FakeStage()
+        self.show = Show(State(steps=4), Modulation(Buses()), self.stage, status=lambda: (30.0, 7))
+
+    def __call__(self, address: str, *args: Any) -> State:
+        perform(self.show, Message(address, args))
+        while self.show.jobs:
+            change, notes = self.show.jobs.pop(0).work()
+            self.show.notes += notes
+            self.show.state = change(self.show.state)
+        return self.show.state
+
+    def asks(self, address: str, *args: Any) -> list[tuple[Any, ...]]:
+        self.show.replies.clear()
+        self(address, *args)
+        return [(r.address, *r.args) for r in self.show.replies]
+
+
+@pytest.fixture
+def send() -> Stagehand:
+    return Stagehand()
+
+
+SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "{any}/norm": ("/bend/1/r/norm", (0.5,)),
+    "{any}/map": ("/bend/1/r/map", ("rms", 0, 1, "sin")),
+    "{any}/unmap": ("/bend/1/r/unmap", ()),
+    "/bend/{id}": ("/bend/2", ("rotate", "latent.2", 0.5)),
+    "/bend/{id}/op": ("/bend/1/op", ("multiply",)),
+    "/bend/{id}/site": ("/bend/1/site", ("unet.mid.attn",)),
+    "/bend/{id}/x": ("/bend/1/x", (0.25,)),
+    "/bend/{id}/mix": ("/bend/1/mix", (0.5,)),
+    "/bend/{id}/on": ("/bend/1/on", (0,)),
+    "/bend/{id}/select": ("/bend/1/select", ("rows", 0.4, 0.6)),
+    "/bend/{id}/window": ("/bend/1/window", (0.5, 1)),
+    "/bend/{id}/branch": ("/bend/1/branch", ("cond",)),
+    "/bend/{id}/free": ("/bend/1/free", ()),
+    "/bend/free": ("/bend/free", ()),
+    "/bend/{id}/{param}": ("/bend/1/r", (2.0,)),
+    "/feature/{name}": ("/feature/rms", (0.5,)),
+    "/feature/{name}/range": ("/feature/rms/range", (0, 2)),
+    "/feature/{name}/smooth": ("/feature/rms/smooth", (0.1, 0.2, 3, 0.1)),
+    "/feature/{name}/hold": ("/feature/rms/hold", ("max",)),
+    "/prompt": ("/prompt", ("starry", "night")),
+    "/prompt/{n}": ("/prompt/2", ("forest",)),
+    "/prompt/{n}/weight": ("/prompt/2/weight", (0.5,)),
+    "/prompt/blend": ("/prompt/blend", ("lerp",)),
+    "/prompt/negative": ("/prompt/negative", ("blurry",)),
+    "/guidance": ("/guidance", (3.0,)),
+    "/seed": ("/seed", (47.5,)),
+    "/noise/mode": ("/noise/mode", ("walk",)),
+    "/noise/angle": ("/noise/angle", (0.25,)),
+    "/noise/speed": ("/noise/speed", (0.1,)),
+    "/steps": ("/steps", (0, 16, 32, 45)),
+    "/sampler": ("/sampler", ("euler",)),
+    "/size": ("/size", (128, 64)),
+    "/fps": ("/fps", (24,)),
+    "/feedback": ("/feedback", (1,)),
+    "/strength": ("/strength", (0.3,)),
+    "/init": ("/init", ("face.png",)),
+    "/model": ("/model", ("other",)),
+    "/freeze": ("/freeze", (1,)),
+    "/pause": ("/pause", (1,)),
+    "/get": ("/get", ("/seed",)),
+    "/list": ("/list", ("ops",)),
+    "/sync": ("/sync", (3,)),
+    "/status": ("/status", ()),
+    "/version": ("/version", ()),
+    "/quit": ("/quit", ()),
+}
+
+
+def test_every_address_in_the_table_is_sent_here() -> None:
+    assert set(SENT) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("row", sorted(SENT))
+def test_every_command_does_something(row: str, send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    if row.endswith("unmap"):
+        send("/bend/1/r/map", "rms")
+    before, told = send.show.state, len(send.show.replies)
+    address, args = SENT[row]
+    after = send(address, *args)
+    heard = "rms" in send.show.modulation.buses
+    assert after != before or heard or len(send.show.replies) > told or send.show.syncs or send.show.over
+
+
+@pytest.mark.parametrize("row", sorted(r for r in SENT if COMMANDS[r].read is not None))
+def test_whatever_can_be_set_can_be_asked(row: str, send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    address, args = SENT[row]
+    send(address, *args)
+    answers = send.asks("/get", address)
+    assert answers[0][0] == address
+    joined = " ".join(str(a) for a in args)
+    got = " ".join(str(a) for a in answers[0][1:])
+    assert got.startswith(joined[:3]) or [float(a) for a in answers[0][1:]] == pytest.approx(
+        [float(a) for a in args]
+    )
+
+
+@pytest.mark.parametrize("row", sorted(COMMANDS))
+def test_every_command_says_what_it_does(row: str) -> None:
+    assert len(COMMANDS[row].help) > 10
+    assert COMMANDS[row].help.rstrip(")").endswith((".", "…", "`")) or "…" in COMMANDS[row].help
+
+
+def test_no_parameter_of_an_operator_hides_a_command() -> None:
+    taken = {name.split("/")[3] for name in COMMANDS if name.startswith("/bend/{id}/")} | {
+        "norm",
+        "map",
+        "unmap",
+    }
+    for row in OPERATORS.values():
+        assert not taken & {a.name for a in row.args}, row.name
+
+
+def test_arming_again_with_the_same_words_loses_nothing(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1", 0.5)
+    send("/bend/1/r", 3.0)
+    send("/bend/1/select", "rows 0.4 0.6")
+    before = send.show.state
+    assert send("/bend/1", "add", "latent.1") == before
+
+
+def test_another_operator_keeps_what_both_have(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/bend/1/r", 3.0)
+    send("/bend/1/mix", 0.5)
+    state = send("/bend/1/op", "rotate")
+    assert state.live == {"/bend/1/mix": 0.5}
+    send("/bend/1/op", "add")
+    send("/bend/1/r/map", "rms", 0, 1)
+    assert send("/bend/1/op", "multiply").maps["/bend/1/r"] == Map("rms", 0.0, 1.0)
+
+
+def test_one_symbol_may_hold_all_words(send: Stagehand) -> None:
+    state = send("/bend/1", "rotate latent.2 0.5")
+    assert (state.bends[0].op, state.bends[0].site) == ("rotate", "latent.2")
+    assert state.live["/bend/1/mix"] == 0.5
+
+
+def test_a_site_may_be_a_number(send: Stagehand) -> None:
+    assert send("/bend/1", "add", 3).bends[0].site == "3"
+
+
+@pytest.mark.parametrize(
+    ("address", "args", "error", "says"),
+    [
+        ("/bend/1", ("rotat", "latent.1"), UnknownName, "rotate"),
+        ("/bend/1", ("add", "unet.mid.atn"), UnknownName, "unet.mid.attn"),
+        ("/bend/1", ("add",), BadValue, "op site"),
+        ("/bend/9/r", (1.0,), UnknownName, "bend '9'"),
+        ("/bend/a/q", (1.0,), UnknownName, "parameter of add 'q'"),
+        ("/bend/a/r", (float("nan"),), BadValue, "finite"),
+        ("/bend/a/r", (float("inf"),), BadValue, "finite"),
+        ("/bend/a/r", ("loud",), BadValue, "number"),
+        ("/bend/a/r", (1, 2), BadValue, "one value"),
+        ("/bend/a/branch", ("left",), UnknownName, "branch"),
+        ("/bend/a/select", ("rows 0.4",), BadMessage, "rows"),
+        ("/bend/free", (1,), BadValue, "too much"),
+        ("/bend/to", ("add", "latent.0"), BadValue, "taken"),
+        ("/bend/a/k/map", ("rms",), UnknownName, "live control"),
+        ("/bend/d/k/map", ("rms",), BadValue, "static"),
+        ("/bend/a/r/map", ("rms", 1), BadValue, "both lo and hi"),
+        ("/bend/a/r/map", ("rms", 0, 1, "loud"), BadValue, "curve"),
+        ("/bend/i/r", (0.0,), BadValue, "outside"),
+        ("/feature/rms", (), BadValue, "value"),
+        ("/feature/rms", (float("nan"),), BadValue, "finite"),
+        ("/feature/rms/range", (1, 1), BadValue, "empty"),
+        ("/feature/rms/range", ("auto", 1), BadValue, "number"),
+        ("/feature/rms/hold", ("min",), UnknownName, "hold"),
+        ("/prompt", (), BadValue, "text"),
+        ("/prompt/9", ("x",), BadValue, "1 to 8"),
+        ("/prompt/0", ("x",), BadValue, "1 to 8"),
+        ("/steps", (0,), BadValue, "1 or more"),
+        ("/steps", (5, 3), BadValue, "rise"),
+        ("/steps", (0, 60), BadValue, "50"),
+        ("/sampler", ("ddpm",), UnknownName, "ddim"),
+        ("/size", (100, 100), BadValue, "96 96"),
+        ("/size", (8, 8), BadValue, "outside"),
+        ("/model", ("nowhere",), Exception, "no such folder"),
+        ("/init", ("../secret.png",), BadValue, "outside the root"),
+        ("/get", ("/nothing",), UnknownName, "address"),
+        ("/get", ("/sync",), BadValue, "nothing to ask"),
+        ("/list", ("bends",), UnknownName, "what"),
+        ("/nowhere", (), UnknownName, "/nowhere"),
+        ("/bend/*/q", (1,), UnknownName, "address"),
+        ("/pause/x", (1,), UnknownName, "address"),
+    ],
+)
+def test_what_is_wrong_changes_nothing(
+    address: str, args: tuple[Any, ...], error: type[Exception], says: str, send: Stagehand
+) -> None:
+    send("/bend/a", "add", "latent.1")
+    send("/bend/d", "dilate", "latent.1")
+    send("/bend/i", "invert", "latent.1")
+    before = send.show.state
+    with pytest.raises(error, match=says.replace("(", r"\(")):
+        send(address, *args)
+    assert send.show.state == before
+
+
+def test_a_value_outside_its_range_is_clipped_and_said(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    assert send("/bend/1/mix", 3.0).live["/bend/1/mix"] == 1.0
+    assert "taken as 1" in send.show.notes[0]
+
+
+def test_a_pattern_reaches_every_address_that_exists(send: Stagehand) -> None:
+    for name in ("a", "b", "c"):
+        send(f"/bend/{name}", "add", "latent.1")
+    state = send("/bend/[ab]/on", 0)
+    assert [b.on for b in state.bends] == [False, False, True]
+    send("/bend/{a,c}/r", 2.0)
+    assert send("/bend/*/r/map", "rms").maps.keys() == {"/bend/a/r", "/bend/b/r", "/bend/c/r"}
+
+
+def test_a_pattern_that_fails_at_one_address_changes_none(send: Stagehand) -> None:
+    send("/bend/a", "add", "latent.1")
+    send("/bend/b", "invert", "latent.1")
+    before = send.show.state
+    with pytest.raises(BadValue):
+        send("/bend/*/r", 0.0)
+    assert send.show.state == before
+
+
+def test_bends_are_bounded(send: Stagehand) -> None:
+    for n in range(MAX_BENDS):
+        send(f"/bend/{n}", "add", "latent.1")
+    with pytest.raises(BadValue, match="64"):
+        send("/bend/more", "add", "latent.1")
+
+
+def test_a_new_prompt_replaces_all_others(send: Stagehand) -> None:
+    send("/prompt/2", "forest")
+    send("/prompt/2/weight", 1.0)
+    state = send("/prompt", "an orb")
+    assert dict(state.prompts) == {1: "an orb"}
+    assert "/prompt/2/weight" not in state.live
+
+
+def test_words_that_the_model_does_not_know_are_told(send: Stagehand) -> None:
+    send("/prompt", "an qqorb")
+    assert "'qqorb'" in send.show.notes[0]
+
+
+def test_a_weight_may_come_before_its_prompt(send: Stagehand) -> None:
+    send("/prompt/3/weight", 0.5)
+    assert send("/prompt/3", "waves").live["/prompt/3/weight"] == 0.5
+
+
+def test_x_moves_the_first_parameter_over_its_musical_range(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    assert send("/bend/1/x", 1.0).live["/bend/1/r"] == pytest.approx(5.0)
+    send("/bend/2", "negate", "latent.1")
+    with pytest.raises(BadValue, match="no live parameter"):
+        send("/bend/2/x", 1.0)
+
+
+def test_norm_of_a_vector_sets_all_of_it(send: Stagehand) -> None:
+    send("/bend/1", "rotate6", "latent.1")
+    value = send("/bend/1/angles/norm", 0.5).live["/bend/1/angles"]
+    assert isinstance(value, tuple)
+    assert len(set(value)) == 1
+
+
+def test_setting_unmaps(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/bend/1/r/map", "rms", 0, 1)
+    assert not send("/bend/1/r", 0.5).maps
+
+
+def test_asking_for_a_mapped_control_tells_its_present_value(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/feature/rms/range", 0, 1)
+    send("/feature/rms", 0.5)
+    send("/bend/1/r/map", "rms", 0, 4)
+    send.show.modulation.buses.close_frame(send.show.state.listening)
+    assert send.asks("/get", "/bend/1/r") == [("/bend/1/r", pytest.approx(2.0))]
+
+
+def test_asking_with_a_pattern_answers_for_each(send: Stagehand) -> None:
+    send("/bend/1", "rotate", "latent.1")
+    answers = {a[0]: a[1:] for a in send.asks("/get", "/bend/1/*")}
+    assert answers["/bend/1/op"] == ("rotate",)
+    assert answers["/bend/1/plane"] == ("r1",)
+
+
+@pytest.mark.parametrize(
+    ("what", "some"),
+    [("ops", "rotate"), ("sites", "unet.mid.attn"), ("commands", "/sync"), ("features", "rms")],
+)
+def test_lists(what: str, some: str, send: Stagehand) -> None:
+    send("/feature/rms", 0.1)
+    answers = send.asks("/list", what)
+    assert some in answers[0]
+    assert answers[-1] == ("/done", "/list", what)
+
+
+def test_version_and_status_answer(send: Stagehand) -> None:
+    assert send.asks("/version")[0][:2] == ("/version.reply", "oscbend")
+    assert send.asks("/status") == [("/status.reply", 30.0, 7)]
+
+
+def test_quit_is_heard_from_this_machine_only(send: Stagehand) -> None:
+    send.show.local = False
+    with pytest.raises(BadValue, match="this machine only"):
+        send("/quit")
+    assert not send.show.over
+    send.show.local = True
+    send("/quit")
+    assert send.show.over
+
+
+def test_a_literal_part_wins_over_a_name() -> None:
+    assert find("/bend/free")[0].name == "/bend/free"
+    assert find("/prompt/blend")[0].name == "/prompt/blend"
+    assert find("/bend/7/r/map") == (COMMANDS["{any}/map"], {"any": "/bend/7/r"})
+
+
+def test_addresses_that_exist_are_found_again(send: Stagehand) -> None:
+    send("/bend/1", "rotate", "latent.1")
+    send("/feature/rms", 0.1)
+    listed = addresses(send.show)
+    assert {
+        "/bend/1/angle",
+        "/bend/1/angle/map",
+        "/feature/rms/hold",
+        "/prompt/1/weight",
+        "/seed/norm",
+    } <= set(listed)
+    for address in listed:
+        find(address)
+
+
+def test_steering_waits_for_its_vectors(send: Stagehand) -> None:
+    send("/bend/1", "steer", "unet.mid.attn")
+    assert "prepared" not in send.stage.texts
+    send("/bend/1/a", "night")
+    send("/bend/1/b", "day")
+    assert "prepared" in send.stage.texts
+    assert dict(send.show.state.bends[0].static) == {"a": "night", "b": "day"}
