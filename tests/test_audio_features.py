@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import doctest
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 
 import librosa
 import numpy as np
 import pytest
 import soundfile
 
+from oscbend import audio
 from oscbend.audio import FEATURES, Sound, analyze, analyze_sound, borders, defaults, parse, rational, read
 from oscbend.audio.features import unit_of
 from oscbend.audio.rhythm import beat_times
@@ -451,3 +454,10 @@ def test_the_piece() -> None:
     last = curves["chroma"][200:226].mean(axis=0)
     assert set(np.argsort(last)[-3:]) == {0, 4, 7}  # C major at last: C, E, G
     assert beat_times(sound)[0] == pytest.approx(0.19, abs=0.05)
+
+
+@pytest.mark.parametrize("module", [audio.sound, audio.features, audio.spectrum])
+def test_examples_in_docstrings(module: ModuleType) -> None:
+    tried = doctest.testmod(module)
+    assert tried.attempted > 0
+    assert tried.failed == 0

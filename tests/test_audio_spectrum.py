@@ -104,6 +104,19 @@ def test_silence_is_even_and_finite() -> None:
     assert np.ptp(weights) == pytest.approx(0, abs=1e-12)
 
 
+def test_the_walk_stands_still_in_a_pause() -> None:
+    pause = np.zeros(3 * RATE, np.float32)
+    samples = np.concatenate([pause, tone(300, 2.0), pause, tone(1500, 2.0)])
+    weights = walk(Sound(samples, RATE, 20))
+    loudest = weights.argmax(axis=1)
+    edges = band_edges(16, 1.015, 4000)
+    low, high = (np.searchsorted(edges, h, side="right") - 1 for h in (300, 1500))
+    assert set(loudest.tolist()) == {low, high}
+    assert (np.diff(loudest) != 0).sum() == 1
+    assert np.array_equal(weights[0], weights[40])
+    assert np.array_equal(weights[120], weights[140])
+
+
 def test_detail_one_lets_all_bands_count_alike() -> None:
     assert np.allclose(walk(Sound(noise(), RATE, 20), detail=1.0), 1.0)
 

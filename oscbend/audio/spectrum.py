@@ -13,6 +13,7 @@ from oscbend.errors import BadValue
 from oscbend.table import Arg
 
 WINDOW_S = 1.0
+SILENT = 1e-6
 
 
 @FEATURES.declare(
@@ -30,7 +31,9 @@ def walk(
     """Weights of the noise fields, one per band, for the noise mode `spectrum`.
 
     With D = 20·log₁₀|DFT| of the second about the frame's middle, p = softmax(D) and q = p^(1 − detail),
-    a band's weight is its mean q. A change of level changes nothing: it adds the same to all of D.
+    a band's weight is its mean q. A change of level changes nothing: it adds the same to all of D. So that
+    the walk does not leap to what hiss is left in a pause, it stands still while the second is 60 dB below
+    the loudest one, and waits for the first sound where that sound begins.
 
     Args:
         sound: the sound; the window is a Hann window of one second, the hop one frame.
@@ -46,14 +49,18 @@ def walk(
     """
     size = round(WINDOW_S * sound.rate)
     edges = band_edges(skip, growth, min(highest, sound.rate / 2))
-    rows = []
+    rows, energies = [], []
     for power in sound.powers(size):
+        energies.append(power.sum(axis=0, dtype=np.float64))
         decibels = 10 * np.log10(np.maximum(power.T, 1e-20, dtype=np.float64))  # [m, bins]
         above = np.exp((1 - detail) * (decibels - decibels.max(axis=1, keepdims=True)))
         total = np.exp(decibels - decibels.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True)
         q = above * total ** -(1 - detail)
         rows.append(np.add.reduceat(q[:, : edges[-1]], edges[:-1], axis=1) / np.diff(edges))
-    return np.concatenate(rows)
+    energy = np.concatenate(energies)
+    heard = np.flatnonzero(energy >= SILENT * energy.max())
+    last = np.searchsorted(heard, np.arange(len(sound)), side="right") - 1
+    return np.concatenate(rows)[heard[np.maximum(last, 0)]]
 
 
 def band_edges(skip: float, growth: float, highest: float) -> np.ndarray:
