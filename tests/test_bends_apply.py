@@ -275,6 +275,8 @@ def test_check_speaks_before_any_frame():
     ]:
         with pytest.raises(BadValue):
             check(name, static, shape)
+    with pytest.raises(UnknownName, match="columns"):
+        check("center", {"dim": "colums"})
     with pytest.raises(UnknownName, match="plane"):
         check("rotate", {"plain": "r1"})
 

@@ -66,6 +66,12 @@ def test_the_middle_row_exists_at_every_size():
         assert mask[(height - 1) // 2] or mask[height // 2]
 
 
+def test_neighbouring_selections_share_no_row():
+    centre = 8.5 / 16
+    upper, lower = cells(f"rows 0 {centre}"), cells(f"rows {centre} 1")
+    assert torch.equal(upper + lower, torch.ones(SHAPE))
+
+
 def test_cols_are_fractions_of_the_width():
     assert cells("cols 0.25 0.5").amax((0, 1)).nonzero().flatten().tolist() == [5, 6, 7, 8, 9]
 
@@ -108,6 +114,13 @@ def test_a_picture_is_resampled_to_the_size_of_the_site():
     assert not mask[0, 9:, 11:].any()
     assert mask.min() >= 0
     assert mask.max() <= 1
+
+
+def test_a_fine_picture_is_averaged_where_it_shrinks():
+    stripes = np.zeros((64, 80))
+    stripes[::4] = 1.0
+    mask = cells("mask stripes", pictures={"stripes": stripes})
+    torch.testing.assert_close(mask, torch.full(SHAPE, 0.25), rtol=0, atol=0.1)
 
 
 def test_an_unknown_picture_is_refused_with_the_nearest():

@@ -81,12 +81,12 @@ def check(name: str, static: Mapping[str, Any], shape: Sequence[int] | None = No
 
     Raises:
         UnknownName: no such operator or option.
-        BadValue: it cannot act there, and why.
+        BadValue: an option makes no sense, or the operator cannot act there, and why.
     """
     row = OPERATORS[name]
     for option in static:
         row.arg(option)
-    options = {arg.name: static.get(arg.name, arg.default) for arg in row.static}
+    options = {arg.name: arg.parse([static.get(arg.name, arg.default)]) for arg in row.static}
     needed = channel.channels_needed(options)
     if shape is None:
         return
