@@ -77,7 +77,7 @@ def resolve(text: str | int, sites: Sequence[Site], steps: int) -> tuple[str, ..
 
     Args:
         text: a name; a network site's number; `latent.K%`, a place in the schedule; or a pattern with
-            `*`, `?`, `[]`, `{}`, where `*` reaches across dots.
+            `*`, `?`, `[]`, `{}`, where `*` reaches across dots. The step after the last is `latent.end`.
         sites: of the loaded model.
         steps: length of the schedule.
 
@@ -100,29 +100,13 @@ def resolve(text: str | int, sites: Sequence[Site], steps: int) -> tuple[str, ..
     elif match := re.fullmatch(r"latent\.(\d+(?:\.\d+)?)%", wanted):
         found = (_step_name(float(match[1]) / 100 * steps, steps),)
     elif match := re.fullmatch(r"latent\.(\d+)", wanted):
-        found = ("latent.end",) if "latent.end" in by_name else ()
+        found = ("latent.end",) if int(match[1]) == steps and "latent.end" in by_name else ()
     else:
         patterns = [re.compile(fnmatch.translate(alternative)) for alternative in _braces(wanted)]
         found = tuple(name for name in by_name if any(p.match(name) for p in patterns))
     if not found:
         raise UnknownName("site", wanted, by_name)
     return found
-
-
-def moved(site: str, from_steps: int, to_steps: int) -> str:
-    """Where a site stands when the schedule gets another length.
-
-    `latent.K` goes to the same fraction of the schedule, round(K·S′/S); past the last step it is
-    `latent.end`. Every other site, and every pattern, stays what it is.
-
-    Example:
-        >>> moved("latent.10", 50, 4), moved("latent.49", 50, 4), moved("unet.mid.attn", 50, 4)
-        ('latent.1', 'latent.end', 'unet.mid.attn')
-    """
-    match = re.fullmatch(r"latent\.(\d+)", site)
-    if match is None or from_steps <= 0:
-        return site
-    return _step_name(int(match[1]) * to_steps / from_steps, to_steps)
 
 
 def _step_name(place: float, steps: int) -> str:

@@ -1,0 +1,222 @@
+"""One step of the show."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeStage
+
+from oscbend.commands import Job, Reply
+from oscbend.frame import Frame
+from oscbend.loop import Loop
+from oscbend.osc import Message
+from oscbend.schedule import Schedule
+from oscbend.sinks.null import NullSink
+from oscbend.state import State
+from oscbend.worker import Beside, InPlace, done
+
+
+class Show:
+    """A loop with a stage that needs no network, and what came out of it."""
+
+    def __init__(self, worker: Any = None, **state: Any) -> None:
+        self.stage = FakeStage()
+        self.schedule = Schedule()
+        self.replies: list[Reply] = []
+        self.said: list[str] = []
+        self.worker = worker or InPlace()
+        self.loop = Loop(
+            self.stage,  # type: ignore[arg-type]
+            self.worker,
+            State(**{"width": 64, "height": 64, "steps": 4, **state}),
+            self.schedule,
+            answer=self.replies.append,
+            say=self.said.append,
+        )
+        self.now_s = 0.0
+
+    def __call__(self, *messages: tuple[Any, ...]) -> Frame:
+        """One frame, before which these messages come, as one bundle."""
+        self.now_s += 0.05
+        self.schedule.put(self.now_s, tuple(Message(a, args) for a, *args in messages), ("host", 1))
+        return self.loop.step(self.now_s)
+
+    def told(self, address: str) -> list[tuple[Any, ...]]:
+        return [r.args for r in self.replies if r.address == address]
+
+
+def red(frame: Frame) -> int:
+    return int(frame.picture[0, 0, 0])
+
+
+def test_a_bundle_is_applied_whole_to_one_frame() -> None:
+    show = Show()
+    assert red(show()) == 0
+    frame = show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.5), ("/bend/1/mix", 0.5))
+    assert red(frame) == 150
+    assert frame.picture[0, 0, 1] == 127
+
+
+def test_frames_are_numbered_and_go_to_all_sinks() -> None:
+    show = Show()
+    with NullSink() as one, NullSink("two") as two:
+        show.loop.sinks += [one, two]
+        frames = [show() for _ in range(3)]
+    assert [f.number for f in frames] == [0, 1, 2]
+    assert one.last is not None
+    assert two.last is not None
+    assert one.last.number == two.last.number == 2
+
+
+def test_a_wrong_message_is_answered_and_the_rest_of_its_bundle_is_done() -> None:
+    show = Show()
+    frame = show(("/bend/1", "add", "latent.0"), ("/bend/1/q", 1.0), ("/bend/1/r", 1.0))
+    assert red(frame) == 100
+    address, text = show.told("/fail")[0]
+    assert address == "/bend/1/q"
+    assert "parameter of add" in text
+
+
+def test_failures_are_told_once_a_second() -> None:
+    show = Show()
+    for _ in range(30):
+        show(("/nowhere",))
+    assert 1 <= len(show.told("/fail")) <= 2
+
+
+def test_a_job_ends_with_done() -> None:
+    show = Show()
+    show(("/prompt", "starry", "night"))
+    assert show.told("/done") == [("/prompt",)]
+    assert show.loop.state.prompts[1] == "starry night"
+
+
+def test_a_failed_job_leaves_everything_as_it_was() -> None:
+    show = Show()
+    before = show.loop.state
+    show(("/model", "nowhere"))
+    assert show.told("/fail") == [("/model", "nowhere: no such folder")]
+    assert show.loop.state == before
+
+
+def test_frames_go_on_while_a_job_is_done() -> None:
+    worker = Beside()
+    show = Show(worker)
+    gate = threading.Event()
+    encode = show.stage.encode
+    show.stage.encode = lambda text: (gate.wait(10), encode(text))[1]  # type: ignore[method-assign]
+    show(("/prompt", "slow"), ("/sync", 1))
+    for _ in range(3):
+        show()
+    assert show.loop.state.prompts[1] != "slow"
+    assert not show.told("/synced")
+    gate.set()
+    worker.close()
+    worker._thread.join(10)
+    show()
+    assert show.loop.state.prompts[1] == "slow"
+    assert show.told("/synced") == [(1,)]
+
+
+def test_sync_without_jobs_is_answered_at_once() -> None:
+    show = Show()
+    show(("/sync", 42))
+    assert show.told("/synced") == [(42,)]
+
+
+def test_freeze_holds_the_picture_and_still_hears() -> None:
+    show = Show()
+    first = show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+    held = show(("/freeze", 1), ("/bend/1/r", 2.0))
+    assert np.array_equal(first.picture, held.picture)
+    assert held.number == first.number + 1
+    assert red(show(("/freeze", 0))) == 200
+
+
+def test_a_picture_that_is_not_finite_is_not_shown() -> None:
+    show = Show()
+    good = show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+    show.stage.spoilt = True
+    bad = show(("/bend/1/r", 2.0))
+    assert np.array_equal(bad.picture, good.picture)
+    assert show.stage.blamed == ["the picture is not finite"]
+    show()
+    assert len(show.stage.blamed) == 1, "one search for each structure"
+
+
+def test_a_network_that_throws_does_not_stop_the_show() -> None:
+    show = Show()
+    good = show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+    show.stage.broken = True
+    assert np.array_equal(show().picture, good.picture)
+    assert "out of memory" in show.stage.blamed[0]
+    show.stage.broken = False
+    assert red(show(("/bend/1/r", 2.0))) == 200
+
+
+def test_before_the_first_good_picture_there_is_a_dark_one() -> None:
+    show = Show()
+    show.stage.broken = True
+    picture = show().picture
+    assert picture.shape == (64, 64, 4)
+    assert picture[..., :3].max() == 0
+    assert picture[..., 3].min() == 255
+
+
+def test_feedback_starts_from_the_last_picture() -> None:
+    show = Show()
+    show(("/feedback", 1))
+    structure, values = show.stage.drawn[-1]
+    assert structure.start == 0, "there is no last picture yet"
+    assert values.init is None
+    show()
+    structure, values = show.stage.drawn[-1]
+    assert structure.start == 2
+    assert values.init is not None
+
+
+def test_a_dormant_bend_is_reported_once_and_wakes_again() -> None:
+    show = Show()
+    show(("/bend/1", "add", "latent.3"))
+    show(("/steps", 2))
+    show()
+    assert sum("dormant" in line for line in show.said) == 1
+    show(("/steps", 4))
+    assert show.stage.drawn[-1][0].bends
+
+
+def test_status_counts() -> None:
+    show = Show()
+    for _ in range(5):
+        show()
+    fps, mean_ms, worst_ms, queued, late, dropped, bad, number, model = show.loop.status()
+    assert fps == pytest.approx(20.0)
+    assert mean_ms == worst_ms == 0.0
+    assert (queued, late, dropped, bad, number, model) == (0, 0, 0, 0, 5, "tiny")
+
+
+def test_quit_ends_the_show() -> None:
+    show = Show()
+    show(("/quit",))
+    assert show.loop.over
+
+
+def test_a_feature_is_heard_at_its_own_time() -> None:
+    show = Show()
+    show(("/bend/1", "add", "latent.0"), ("/feature/rms/range", 0, 1), ("/bend/1/r/map", "rms", 0, 2))
+    show.schedule.put(show.now_s + 0.01, (Message("/feature/rms", (0.0,)),))
+    show.schedule.put(show.now_s + 0.02, (Message("/feature/rms", (1.0,)),))
+    frame = show()
+    assert red(frame) == int(200 * (1 - np.exp(-0.01 / 0.01)))
+
+
+def test_whatever_goes_wrong_in_a_job_becomes_one_line() -> None:
+    def work() -> Any:
+        raise KeyError("a\nb")
+
+    ended = done(Job("/x", work))
+    assert ended.change is None
+    assert ended.error == "KeyError: 'a\\nb'"
