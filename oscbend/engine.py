@@ -186,7 +186,8 @@ class Engine:
     def _grain(self, bent: Bent, values: Values) -> Tensor:
         ticks = np.resize(values.ticks, bent.rows)
         seed = int(bent.static.get("seed", 0))
-        return self.grain.field(seed, bent.site.shape, ticks, str(bent.static.get("mode", "fixed")))
+        with self._lock:
+            return self.grain.field(seed, bent.site.shape, ticks, str(bent.static.get("mode", "fixed")))
 
     def _draw(self, plan: Plan, values: Values, at: list[Any]) -> Tensor:
         """The picture, RGB around −1…1, [B, 3, H, W]."""
@@ -258,17 +259,19 @@ class Engine:
         """The prompt embeddings of all rows, the unconditional ones first."""
         way = plan.structure.blend
         key = (values.prompts, values.negative if plan.branches == 2 else None, way)
-        if key in self._texts:
-            self._texts.move_to_end(key)
-            return self._texts[key]
+        with self._lock:
+            if key in self._texts:
+                self._texts.move_to_end(key)
+                return self._texts[key]
         prompts = self.model.prompts
         found = [prompts.negative(text) for text in values.negative] if plan.branches == 2 else []
         found += [prompts.blend(recipe, way) for recipe in values.prompts]
         pooled = [e.pooled for e in found if e.pooled is not None]
         made = Embedding(torch.cat([e.tokens for e in found]), torch.cat(pooled) if pooled else None)
-        self._texts[key] = made
-        while len(self._texts) > PLANS:
-            self._texts.popitem(last=False)
+        with self._lock:
+            self._texts[key] = made
+            while len(self._texts) > PLANS:
+                self._texts.popitem(last=False)
         return made
 
 

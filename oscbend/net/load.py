@@ -6,6 +6,7 @@ no others, so a model that is being played goes on.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ import torch
 import transformers
 from huggingface_hub import constants, snapshot_download
 
-from oscbend.errors import BadModel
+from oscbend.errors import BadModel, one_line
 from oscbend.net import checkpoint
 from oscbend.net.model import Model
 from oscbend.net.text import Prompts
@@ -49,7 +50,7 @@ def load(
     device: str | None = None,
     dtype: torch.dtype | None = None,
     vae_dtype: torch.dtype | None = None,
-    memory_format: torch.memory_format = torch.contiguous_format,
+    memory_format: torch.memory_format | None = None,
     config: str | None = None,
     loras: Sequence[tuple[str, float]] = (),
     decoder: str | None = None,
@@ -62,7 +63,8 @@ def load(
         device: `cuda`, `mps` or `cpu`; by itself the first that is there.
         dtype: of the U-Net and text encoders; by itself float16, float32 on the CPU.
         vae_dtype: of the autoencoder; by itself as `dtype`, and wider where it is known to overflow.
-        memory_format: in which the convolutions hold their tensors.
+        memory_format: in which the convolutions hold their tensors; by itself channels last on the CPU,
+            where that is a third faster, and contiguous elsewhere.
         config: for a single file, a folder with the family's configuration.
         loras: LoRA files and how much of each.
         decoder: folder or hub name of an AutoencoderTiny to take in the autoencoder's place.
@@ -74,14 +76,16 @@ def load(
     _quieten()
     where = torch.device(device or best_device())
     precision = dtype or (torch.float32 if where.type == "cpu" else torch.float16)
+    layout = memory_format or _layout(where)
     pipe = _pipeline(name, precision, config, allow_pickle)
     family = _family(name, pipe)
     for number, (path, amount) in enumerate(loras):
         _fuse(pipe, path, amount, number, allow_pickle)
     vae = pipe.vae if decoder is None else _decoder(decoder, precision, allow_pickle)
     wide = vae_dtype or (_wider(vae, precision, where) if family == "sdxl" else precision)
-    vae = vae.to(device=where, dtype=wide, memory_format=memory_format).eval().requires_grad_(False)
-    unet = pipe.unet.to(device=where, memory_format=memory_format).eval().requires_grad_(False)
+    vae = vae.to(device=where, dtype=wide, memory_format=layout).eval().requires_grad_(False)
+    unet = pipe.unet.to(device=where, memory_format=layout).eval().requires_grad_(False)
+    _remember_signatures(unet)
     seconds = family == "sdxl"
     encoders = [pipe.text_encoder, pipe.text_encoder_2] if seconds else [pipe.text_encoder]
     prompts = Prompts(
@@ -100,7 +104,7 @@ def load(
         device=where,
         dtype=precision,
         vae_dtype=wide,
-        memory_format=memory_format,
+        memory_format=layout,
     )
 
 
@@ -300,7 +304,7 @@ def _fuse(pipe: Any, path: str, amount: float, number: int, allow_pickle: bool) 
     except BadModel:
         raise
     except Exception as error:
-        raise BadModel(f"{path}: a LoRA for another model ({_line(error)})") from None
+        raise BadModel(f"{path}: does not fit this model; a LoRA for another family?") from error
 
 
 def _decoder(name: str, dtype: torch.dtype, allow_pickle: bool) -> Any:
@@ -327,6 +331,20 @@ def _decoder(name: str, dtype: torch.dtype, allow_pickle: bool) -> Any:
     return _translated(name, lambda: read(local=True))
 
 
+def _layout(device: torch.device) -> torch.memory_format:
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
+
+
+def _remember_signatures(unet: Any) -> None:
+    """Spares diffusers' attention from working out its processor's signature in every call.
+
+    It asks `inspect.signature` each time, which takes 0.1 ms on a CPU: a thirtieth of a small network's step.
+    """
+    for kind in {type(processor) for processor in unet.attn_processors.values()}:
+        call: Any = kind.__call__
+        call.__signature__ = inspect.signature(call)
+
+
 def _wider(vae: Any, dtype: torch.dtype, device: torch.device) -> torch.dtype:
     """The precision of an SDXL autoencoder, which overflows in half precision if its configuration says so.
 
@@ -345,9 +363,4 @@ def _translated(name: str, read: Callable[[], Any]) -> Any:
     except BadModel:
         raise
     except Exception as error:
-        raise BadModel(f"{name}: {_line(error)}") from error
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:297] + "..."
+        raise BadModel(f"{name}: {one_line(error)}") from error
