@@ -74,6 +74,7 @@ class Loop:
         self.bad_packets: Callable[[], int] = lambda: schedule.bad
         self.dropped_packets: Callable[[], int] = lambda: schedule.dropped
         self._ended = 0
+        self._prepared = False
         self._syncs: deque[tuple[int, int, Hashable | None]] = deque()
         self._complained: dict[tuple[Hashable, str], float] = {}
         self._blamed: set[Structure] = set()
@@ -104,8 +105,9 @@ class Loop:
         self._answer_syncs()
         shot = self.modulation.shot(self.state, now_s, self.stage)
         self._report_dormant(shot)
-        if self.state.freeze and self.frame is not None:
+        if self.state.freeze and self._prepared:
             return None
+        self._prepared = True
         init = self.stage.init(self.state, None if self.frame is None else self.frame.picture, now_s)
         if init is None:
             return replace(shot, structure=replace(shot.structure, start=0))
