@@ -182,6 +182,7 @@ def test_half_precision_files_are_found(checkpoint: Checkpoint, tmp_path: Path) 
     ("part", "key", "value", "says"),
     [
         ("model_index.json", "_class_name", "FluxPipeline", "FluxPipeline"),
+        ("model_index.json", "_class_name", "StableDiffusion3Pipeline", "StableDiffusion3"),
         ("unet/config.json", "in_channels", 9, "9 channels"),
         ("unet/config.json", "class_embed_type", "timestep", "other blocks"),
     ],
@@ -191,6 +192,8 @@ def test_another_kind_of_model_is_refused(
 ) -> None:
     folder = copied(checkpoint("sd1"), tmp_path)
     config = json.loads((folder / part).read_text()) | {key: value}
+    if value == "StableDiffusion3Pipeline":
+        config["transformer"] = config.pop("unet")
     (folder / part).write_text(json.dumps(config))
     if part.startswith("unet"):
         settings = {k: v for k, v in config.items() if not k.startswith("_")}

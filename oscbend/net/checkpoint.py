@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,7 @@ def check_folder(folder: Path, allow_pickle: bool, prefer_half: bool) -> str | N
         BadModel: a part is missing, truncated or pickled, or it is another kind of model.
     """
     index = _json(folder / "model_index.json", f"{folder}: not a model's folder (no model_index.json)")
-    kind = str(index.get("_class_name"))
-    if not kind.startswith(PIPELINES) or "Inpaint" in kind:
-        raise BadModel(f"{folder}: a {kind}, which is not of the Stable Diffusion 1, 2 or XL family")
+    check_index(str(folder), index)
     variants: list[set[str]] = []
     for part in PARTS:
         if (index.get(part) or [None])[0] is not None:
@@ -88,6 +87,18 @@ def check_folder(folder: Path, allow_pickle: bool, prefer_half: bool) -> str | N
     if not shared:
         raise BadModel(f"{folder}: its parts are stored in different variants")
     return "fp16" if "fp16" in shared and (prefer_half or "" not in shared) else None
+
+
+def check_index(name: str, index: Mapping[str, Any]) -> str:
+    """The pipeline that a model's index names.
+
+    Raises:
+        BadModel: it is of another family.
+    """
+    kind = str(index.get("_class_name"))
+    if not kind.startswith(PIPELINES) or "unet" not in index:
+        raise BadModel(f"{name}: a {kind}, which is not of the Stable Diffusion 1, 2 or XL family")
+    return kind
 
 
 def check_lora(path: Path, allow_pickle: bool) -> None:

@@ -182,9 +182,7 @@ def _from_hub(name: str, dtype: torch.dtype, allow_pickle: bool) -> Any:
 
 def _read(name: str, dtype: torch.dtype, variant: str | None, allow_pickle: bool, local: bool) -> Any:
     index = diffusers.DiffusionPipeline.load_config(name, local_files_only=local)
-    kind = str(index.get("_class_name"))
-    if not kind.startswith(checkpoint.PIPELINES):
-        raise BadModel(f"{name}: a {kind}, which is not of the Stable Diffusion 1, 2 or XL family")
+    kind = checkpoint.check_index(name, index)
     return diffusers.DiffusionPipeline.from_pretrained(
         name,
         torch_dtype=dtype,

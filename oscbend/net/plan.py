@@ -6,6 +6,7 @@ it to the device in one go and rebuilds nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -22,7 +23,7 @@ from oscbend.net.model import Model
 from oscbend.net.sampler import schedule
 from oscbend.net.sites import Site
 from oscbend.net.walk import Bend, needs_sizes
-from oscbend.table import Row
+from oscbend.table import Arg, Row
 
 Pictures = Mapping[str, Any]
 
@@ -120,49 +121,73 @@ class Plan:
             bent.active = (acts[i].any(axis=1) if branched else acts[i][:, -1]).tolist()
             for arg, place in self._host_params[i]:
                 given = values.params[i].get(arg.name, arg.default)
+                if given is None:
+                    raise BadValue(f"bend {bent.armed.id}: {arg.name} has no value")
                 place[:] = np.asarray(given, np.float32).reshape(-1, arg.size)
-        if self._buffer is not None:
-            self._buffer.copy_(torch.from_numpy(self._host))
+        self._buffer.send()
 
     def _standing(self, step: int) -> dict[str, Bend]:
         """The bends of a step by site; those of index S are what follows the last step."""
         chains: dict[str, list[Bent]] = {}
         for bent in self.bent:
-            name = bent.site.name
-            if inside(name):
-                here = step < self.steps
-            else:
-                here = name == f"latent.{step}" or (step == self.steps and bent.site.number is not None)
-                here = here or (step == self.steps and name == "latent.end")
-            if here:
-                chains.setdefault(name, []).append(bent)
+            if self._stands(bent.site.name, step):
+                chains.setdefault(bent.site.name, []).append(bent)
         return {name: partial(_chained, chain, step) for name, chain in chains.items()}
 
+    def _stands(self, site: str, step: int) -> bool:
+        last = step == self.steps
+        if inside(site):
+            return not last
+        if site.startswith("latent."):
+            return site == ("latent.end" if last else f"latent.{step}")
+        return last
+
     def _place(self, device: torch.device) -> None:
-        """Gives every live value its part of one flat buffer."""
+        """Gives every live value its part of the buffer."""
         shapes: list[tuple[int, ...]] = [(self.batch, 1)]
         for bent in self.bent:
-            shapes.append((self.steps + 1, bent.rows // self.batch, self.batch))
-            shapes += [(bent.rows // self.batch, self.batch, arg.size) for arg in bent.row.live]
-        ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
-        self._host = np.zeros(int(ends[-1]), np.float32)
-        self._buffer = None if device.type == "cpu" else torch.zeros(len(self._host), device=device)
-        flat = torch.from_numpy(self._host) if self._buffer is None else self._buffer
-        host = [self._host[a:b].reshape(shape) for a, b, shape in zip(ends, ends[1:], shapes, strict=False)]
-        there = [flat[a:b].view(shape) for a, b, shape in zip(ends, ends[1:], shapes, strict=False)]
-        self._host_guidance, self.guidance = host[0], there[0]
+            branches = bent.rows // self.batch
+            shapes.append((self.steps + 1, branches, self.batch))
+            shapes += [(branches, self.batch, arg.size) for arg in bent.row.live]
+        self._buffer = _Buffer(shapes, device)
+        self._host_guidance, self.guidance = self._buffer.part()
         self._host_weights: list[np.ndarray] = []
-        self._host_params: list[list[tuple[Any, np.ndarray]]] = []
-        place = 1
+        self._host_params: list[list[tuple[Arg, np.ndarray]]] = []
         for bent in self.bent:
-            self._host_weights.append(host[place])
-            bent.weight = there[place].flatten(1).unbind(0)
-            live = list(bent.row.live)
-            self._host_params.append(list(zip(live, host[place + 1 :], strict=False)))
-            for arg, tensor in zip(live, there[place + 1 :], strict=False):
-                flat_rows = tensor.flatten(0, 1)
-                bent.params[arg.name] = flat_rows[:, 0] if arg.size == 1 else flat_rows
-            place += 1 + len(live)
+            host, there = self._buffer.part()
+            self._host_weights.append(host)
+            bent.weight = there.flatten(1).unbind(0)
+            self._host_params.append([])
+            for arg in bent.row.live:
+                host, there = self._buffer.part()
+                self._host_params[-1].append((arg, host))
+                rows = there.flatten(0, 1)
+                bent.params[arg.name] = rows[:, 0] if arg.size == 1 else rows
+
+
+class _Buffer:
+    """A flat array here and its twin on the device (the same memory, where that is the CPU), cut into parts.
+
+    Args:
+        shapes: of the parts, in the order in which they will be asked for.
+        device: where the twin is.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]], device: torch.device) -> None:
+        sizes = [math.prod(shape) for shape in shapes]
+        self.host = np.zeros(sum(sizes), np.float32)
+        self.there = torch.from_numpy(self.host).to(device)
+        cuts = zip(np.split(self.host, np.cumsum(sizes)[:-1]), self.there.split(sizes), shapes, strict=True)
+        self._parts = iter([(here.reshape(shape), there.view(shape)) for here, there, shape in cuts])
+
+    def part(self) -> tuple[np.ndarray, Tensor]:
+        """The next part, to be written here and read there."""
+        return next(self._parts)
+
+    def send(self) -> None:
+        """Copies everything to the device in one go."""
+        if self.there.device.type != "cpu":
+            self.there.copy_(torch.from_numpy(self.host))
 
 
 def inside(site: str) -> bool:

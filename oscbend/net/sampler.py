@@ -373,7 +373,8 @@ def _alphas(config: Mapping[str, Any]) -> list[float]:
         raise BadValue(f"unknown beta schedule {config['beta_schedule']!r}")
     if config.get("rescale_betas_zero_snr"):
         betas = _zero_snr(betas)
-    return [float(a) for a in torch.cumprod(1 - betas, dim=0)]
+    alpha: list[float] = torch.cumprod(1 - betas, dim=0).tolist()
+    return alpha
 
 
 def _cosine_betas(count: int) -> Tensor:
