@@ -94,7 +94,7 @@ def _load(path: Path) -> Callable[[bool], Iterable[Figure]]:
 
 def device() -> str:
     """What this was measured on."""
-    from oscbend.net.load import device_name
+    from oscbend.engine import device_name
 
     return f"{device_name()}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from oscbend import bends
 from oscbend.errors import BadValue
 from oscbend.frame import Structure, Values
+from oscbend.net.load import best_device
 from oscbend.net.model import Model
 from oscbend.net.noise import Fields
 from oscbend.net.plan import Bent, Plan
@@ -65,6 +66,17 @@ class Engine:
     def sites(self, width: int, height: int, steps: int) -> tuple[Site, ...]:
         """Every site at a size and a number of steps."""
         return self.model.sites(width, height, steps)
+
+    def setting(self) -> dict[str, str | int]:
+        """What, besides structure and values, decides the bytes of a picture."""
+        model = self.model
+        return {
+            "device": device_name(model.device),
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "vae_dtype": str(model.vae_dtype).removeprefix("torch."),
+            "layout": str(model.memory_format).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+        }
 
     def encode(self, text: str) -> None:
         """Encodes a prompt, so that no frame has to wait for it."""
@@ -310,6 +322,14 @@ class _Watch:
         if not self.over and not bool(torch.isfinite(x).all()):
             self.over = True
             self.culprit = self.last
+
+
+def device_name(device: torch.device | None = None) -> str:
+    """A device (by default the best there is) in words: the card's name, or the processor's threads."""
+    device = device or torch.device(best_device())
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return device.type if device.type != "cpu" else f"cpu, {torch.get_num_threads()} threads"
 
 
 def _bent(bend: Bend | None, x: Tensor) -> Tensor:

@@ -1,12 +1,21 @@
-"""Reference tables, made from the code's own: for the terminal and for the documentation."""
+"""Reference tables, made from the code's own: for the terminal and for the documentation.
+
+python -m oscbend.reference README.md     makes the tables of the README anew
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from oscbend.commands import usage
+from oscbend.audio import FEATURES, unit_of
+from oscbend.bends import OPERATORS
+from oscbend.bends.select import FORMS
+from oscbend.commands import COMMANDS, usage
 from oscbend.net.sites import Site
+from oscbend.sinks import KINDS
 from oscbend.table import Arg, Table
 
 
@@ -108,7 +117,7 @@ def features(table: Table) -> Sheet:
             (
                 row.name,
                 "; ".join(argument(a) for a in row.args),
-                next((t.removeprefix("unit:") for t in row.tags if t.startswith("unit:")), ""),
+                unit_of(row),
                 row.help,
             )
             for row in table.values()
@@ -125,3 +134,37 @@ def sites(all_sites: Iterable[Site]) -> Sheet:
             for s in all_sites
         ],
     )
+
+
+def sheets() -> dict[str, Sheet]:
+    """The tables that the README holds, by the name that marks their place."""
+    return {
+        "commands": commands(COMMANDS),
+        "operators": operators(OPERATORS),
+        "selections": Sheet(("selection", "written"), list(FORMS.items())),
+        "features": features(FEATURES),
+        "sinks": sinks(KINDS),
+    }
+
+
+def sinks(table: Table) -> Sheet:
+    """Every kind of output: its target, what it is."""
+    return Sheet(
+        ("output", "target", "what it is"),
+        [(row.name, "; ".join(argument(a) for a in row.args), row.help) for row in table.values()],
+    )
+
+
+def refreshed(text: str) -> str:
+    """A document with every table between `<!-- table NAME -->` and `<!-- end -->` made anew."""
+    for name, sheet in sheets().items():
+        start, end = f"<!-- table {name} -->\n", "<!-- end -->"
+        head, found, rest = text.partition(start)
+        if found:
+            text = head + start + sheet.markdown() + rest[rest.index(end) :]
+    return text
+
+
+if __name__ == "__main__":
+    for path in map(Path, sys.argv[1:]):
+        path.write_text(refreshed(path.read_text(encoding="utf-8")), encoding="utf-8")

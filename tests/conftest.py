@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from servers import Served, serving
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +34,11 @@ def engine_of(checkpoint: Callable[[str], Path]) -> Callable[[str], object]:
         return made[kind]
 
     return engine
+
+
+@pytest.fixture(scope="session")
+def server(checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server process with a small random network, shared by all tests that talk to one."""
+    root = tmp_path_factory.mktemp("root")
+    with serving("--model", str(checkpoint("tiny")), "--root", str(root)) as served:
+        yield served

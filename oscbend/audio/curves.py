@@ -60,6 +60,10 @@ def columns(curve: np.ndarray) -> np.ndarray:
     return curve[:, None] if curve.ndim == 1 else curve
 
 
+ENDINGS = (".csv", ".npz", ".png")
+"""What the name of a file of features may end in."""
+
+
 def write(path: str | Path, sound: Sound, curves: Curves, *, title: str = "") -> None:
     """Writes the curves of a sound in the format that the path's ending names: .csv, .npz or .png.
 
@@ -74,7 +78,7 @@ def write(path: str | Path, sound: Sound, curves: Curves, *, title: str = "") ->
         case ".png":
             plot(path, sound, curves, title=title)
         case other:
-            raise BadValue(f"features are written as .csv, .npz or .png, not as {other or path}")
+            raise BadValue(f"features are written as {', '.join(ENDINGS)}, not as {other or path}")
 
 
 def write_csv(path: str | Path, curves: Curves, fps: Rate) -> None:

@@ -22,44 +22,35 @@ def analyze(
     """Work out the features of a sound file: as a table, as arrays, or as a plot."""
     from oscbend import audio as sounds
 
-    suffix = output.suffix.lower()
-    if suffix not in (".csv", ".npz", ".png"):
-        raise BadValue(f"{output}: the name must end in .csv, .npz or .png")
     names = [f.strip() for f in features.split(",") if f.strip()] or None
+    if output.suffix.lower() not in sounds.ENDINGS:
+        raise BadValue(f"{output}: features are written as {', '.join(sounds.ENDINGS)}")
     sound = sounds.Sound(*sounds.read(audio), fps)
     curves = sounds.analyze_sound(sound, names)
     with o.writing(output):
-        if suffix == ".csv":
-            sounds.write_csv(output, curves, fps)
-        elif suffix == ".npz":
-            sounds.write_npz(output, curves, fps)
-        else:
-            sounds.plot(output, sound, curves, title=audio.stem)
+        sounds.write(output, sound, curves, title=audio.stem)
     print(output)
 
 
 def ops() -> None:
     """List the operators, their parameters and ranges."""
-    from oscbend.bends import OPERATORS
-    from oscbend.reference import operators
+    from oscbend.reference import sheets
 
-    o.show(operators(OPERATORS))
+    o.show(sheets()["operators"])
 
 
 def features() -> None:
     """List the features that the analyzer knows."""
-    from oscbend.audio import FEATURES
-    from oscbend.reference import features
+    from oscbend.reference import sheets
 
-    o.show(features(FEATURES))
+    o.show(sheets()["features"])
 
 
 def commands() -> None:
     """List the OSC commands."""
-    from oscbend.commands import COMMANDS
-    from oscbend.reference import commands
+    from oscbend.reference import sheets
 
-    o.show(commands(COMMANDS))
+    o.show(sheets()["commands"])
 
 
 def sites(

@@ -104,7 +104,7 @@ class Server:
         )
         return (
             f"oscbend ready osc={self.door.host}:{self.door.port} web=http://{self.door.host}:{self.page.port}"
-            f" frames={self.address.frames} model={state.model} size={state.width}x{state.height}{only}"
+            f" frames={self.frames.address} model={state.model} size={state.width}x{state.height}{only}"
         )
 
     def close(self) -> None:
