@@ -89,7 +89,7 @@ def _load(path: Path) -> Callable[[bool], Iterable[Figure]]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
-    return module.measure  # type: ignore[no-any-return]
+    return module.measure
 
 
 def device() -> str:

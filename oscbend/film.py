@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 import oscbend
-from oscbend.audio import rational
-from oscbend.audio.sound import Rate
 from oscbend.errors import BadScore, BadValue
+from oscbend.rate import Rate, rational
 from oscbend.render import Film, compose, frame_count, frames, said
 from oscbend.score import Score
 from oscbend.sinks.film import FilmWriter, film_path

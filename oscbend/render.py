@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from oscbend.audio import Sound, analyze_sound, rational, read, to_score
-from oscbend.audio.sound import Rate
+from oscbend.audio import Sound, analyze_sound, read, to_score
 from oscbend.commands import Reply
 from oscbend.errors import OscbendError
 from oscbend.features import Buses
 from oscbend.loop import Loop
 from oscbend.modulation import SPECTRUM_BUS, Modulation, Shot
 from oscbend.osc import Bundle, Message, TimeTag
+from oscbend.rate import Rate, rational
 from oscbend.schedule import EARLY_S, Schedule
 from oscbend.score import Score
 from oscbend.stage import Stage

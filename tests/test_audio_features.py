@@ -13,10 +13,11 @@ import pytest
 import soundfile
 
 from oscbend import audio
-from oscbend.audio import FEATURES, Sound, analyze, analyze_sound, borders, defaults, parse, rational, read
+from oscbend.audio import FEATURES, Sound, analyze, analyze_sound, borders, defaults, parse, read
 from oscbend.audio.features import unit_of
 from oscbend.audio.rhythm import beat_times
 from oscbend.errors import BadAudio, BadValue, UnknownName
+from oscbend.rate import rational
 
 RATE = 44100
 PIECE = Path(__file__).parent.parent / "examples/music/held-breath.flac"

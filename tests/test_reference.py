@@ -28,4 +28,5 @@ def test_a_table_is_as_wide_as_its_head() -> None:
 
 
 def test_a_bar_in_a_text_does_not_break_the_table() -> None:
-    assert all(line.replace("\\|", "").count("|") == 4 for line in sheets()["commands"].markdown().splitlines())
+    lines = sheets()["commands"].markdown().splitlines()
+    assert all(line.replace("\\|", "").count("|") == 4 for line in lines)

@@ -11,7 +11,8 @@ import pytest
 
 from oscbend.errors import BadAudio, BadValue, MissingLibrary, OscbendError
 from oscbend.frame import Frame
-from oscbend.sinks.film import FilmWriter, film_path, rational
+from oscbend.rate import rational
+from oscbend.sinks.film import FilmWriter, film_path
 from oscbend.sinks.video import VideoSink
 
 RATES = ["24000/1001", 25, 30]

@@ -5,7 +5,8 @@ from oscbend.audio.features import analyze, analyze_sound, defaults, parse, unit
 from oscbend.audio.plot import plot
 from oscbend.audio.read import read
 from oscbend.audio.smooth import scale, smooth
-from oscbend.audio.sound import FEATURES, Sound, borders, rational
+from oscbend.audio.sound import FEATURES, Sound, borders
+from oscbend.rate import rational
 
 __all__ = [
     "ENDINGS",

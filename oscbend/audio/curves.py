@@ -9,9 +9,10 @@ import numpy as np
 
 from oscbend.audio.features import Curves
 from oscbend.audio.plot import plot
-from oscbend.audio.sound import Rate, Sound, rational
+from oscbend.audio.sound import Sound
 from oscbend.errors import BadAudio, BadValue
 from oscbend.osc import Bundle, Message, TimeTag
+from oscbend.rate import Rate, rational
 from oscbend.score import Score
 
 

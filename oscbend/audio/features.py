@@ -10,8 +10,9 @@ import numpy as np
 
 from oscbend.audio import moments, reference, rhythm, spectrum, timbre
 from oscbend.audio.read import read
-from oscbend.audio.sound import FEATURES, Rate, Sound
+from oscbend.audio.sound import FEATURES, Sound
 from oscbend.errors import BadValue
+from oscbend.rate import Rate
 from oscbend.table import Row
 
 Curves = Mapping[str, np.ndarray]

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from oscbend.audio.sound import Rate, rational
 from oscbend.errors import BadValue
+from oscbend.rate import Rate, rational
 
 REFERENCE_FPS = 20
 """What `alpha` and `median` count in: the frames of 50 ms of the DAFx and JAES papers."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 
 from oscbend.errors import BadAudio, BadValue
+from oscbend.rate import Rate, rational
 from oscbend.table import Table
 
 FEATURES = Table("feature")
@@ -17,32 +17,6 @@ FEATURES = Table("feature")
 
 BLOCK = 2**21
 """Samples worked on at once, so that memory does not grow with the spectra of a long piece."""
-
-Rate = Fraction | int | float | str
-
-
-def rational(fps: Rate) -> Fraction:
-    """Frames per second as an exact fraction; the rounded NTSC rates are known.
-
-    >>> rational(23.976), rational("30000/1001"), rational(12.5), rational(25)
-    (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(25, 2), Fraction(25, 1))
-
-    Raises:
-        BadValue: not a positive number.
-    """
-    try:
-        exact = Fraction(fps)
-    except (ValueError, OverflowError, ZeroDivisionError):
-        raise BadValue(f"fps must be a positive number, got {fps!r}") from None
-    if exact <= 0:
-        raise BadValue(f"fps must be above 0, got {fps}")
-    if exact.denominator > 1 and not isinstance(fps, Fraction) and "/" not in str(fps):
-        for whole in (24, 30, 48, 60, 120):
-            ntsc = Fraction(whole * 1000, 1001)
-            if abs(exact - ntsc) < Fraction(1, 200):
-                return ntsc
-        exact = exact.limit_denominator(1001)
-    return exact
 
 
 def borders(samples: int, rate: int, fps: Rate) -> np.ndarray:

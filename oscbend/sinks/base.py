@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from oscbend.errors import BadValue, OscbendError
+from oscbend.errors import BadValue, OscbendError, one_line
 from oscbend.frame import Frame
 from oscbend.table import Table, Value
 
@@ -273,11 +273,3 @@ def open_sink(kind: str, *target: Any, name: str = "") -> Sink:
         OscbendError: it cannot be made or opened, and why.
     """
     return make_sink(kind, *target, name=name).open()
-
-
-def one_line(error: BaseException) -> str:
-    """What an exception says, in one line fit to be shown."""
-    text = " ".join(str(error).split())
-    if isinstance(error, OscbendError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from oscbend.errors import BadValue, MissingLibrary, OscbendError, UnknownName
+from oscbend.rate import Rate, rational
 from oscbend.sinks.soundtrack import Soundtrack
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
@@ -63,7 +63,7 @@ class FilmWriter:
     def __init__(
         self,
         path: str | Path,
-        fps: Fraction | float | str,
+        fps: Rate,
         size: tuple[int, int],
         *,
         audio: str | Path | None = None,
@@ -234,33 +234,6 @@ class FilmWriter:
         if self._sound is not None:
             self._sound.close()
         self._part.unlink(missing_ok=True)
-
-
-def rational(fps: Fraction | float | str) -> Fraction:
-    """A frame rate as an exact fraction.
-
-    Args:
-        fps: `25`, `"24000/1001"`, `Fraction(30000, 1001)`; the decimals by which NTSC's rates go (23.976,
-            29.97, 59.94 …) mean those rates.
-
-    Raises:
-        BadValue: not a number, not above 0 or above 1000.
-
-    Example:
-        >>> rational(23.976), rational("30"), rational(12.5)
-        (Fraction(24000, 1001), Fraction(30, 1), Fraction(25, 2))
-    """
-    try:
-        rate = Fraction(fps)
-    except (ValueError, ZeroDivisionError, OverflowError, TypeError):
-        raise BadValue(f"{fps!r} is no frame rate: write 25, 29.97 or 24000/1001") from None
-    ntsc = Fraction(round(rate) * 1000, 1001)
-    if rate.denominator != 1 and abs(rate - ntsc) < Fraction(1, 100):
-        rate = ntsc
-    rate = rate.limit_denominator(1001)
-    if not 0 < rate <= 1000:
-        raise BadValue(f"a frame rate lies above 0 and is at most 1000, got {fps}")
-    return rate
 
 
 def film_path(path: str | Path) -> Path:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from oscbend.frame import Frame
+from oscbend.rate import rational
 from oscbend.sinks.base import KINDS, Sink
-from oscbend.sinks.film import FilmWriter, film_path, rational, video_library
+from oscbend.sinks.film import FilmWriter, film_path, video_library
 from oscbend.table import Arg
 
 LIVE_FPS = 60.0
