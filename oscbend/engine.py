@@ -56,7 +56,7 @@ class Engine:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.fields = Fields(model.device)
-        self.grain = bends.NoiseBank(model.device, torch.float32, kept=64)
+        self.grain = bends.NoiseBank(model.device, torch.float32, kept=16)
         self.pictures: dict[str, Any] = {}
         self._plans: OrderedDict[Structure, Plan] = OrderedDict()
         self._texts: OrderedDict[tuple[Any, ...], Embedding] = OrderedDict()

@@ -19,6 +19,11 @@ Blend = tuple[tuple[str, float], ...]
 """A prompt as (text, weight) pairs; weights add to 1."""
 
 
+def branched(site: str) -> bool:
+    """True for sites that the two branches of guidance pass apart; all others see one."""
+    return site.startswith(("unet.", "skip.")) or site in ("text", "time")
+
+
 @dataclass(frozen=True)
 class Armed:
     """One bend at one site, as far as it belongs to the structure.

@@ -6,7 +6,6 @@ kept here and moves with the time that it is told.
 
 from __future__ import annotations
 
-import fnmatch
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import numpy as np
 from oscbend import bends
 from oscbend.errors import BadMessage, BadValue
 from oscbend.features import Buses
-from oscbend.frame import Armed, Blend, Mix, Structure, Values
+from oscbend.frame import Armed, Blend, Mix, Structure, Values, branched
 from oscbend.state import ANGLE, GUIDANCE, MIX, SEED, SPEED, WEIGHT, WINDOW, Bend, Map, State
 from oscbend.table import Arg, Value
 from oscbend.walks import SEEDS, STRIDE, at_seed, spectrum, walk, wander
@@ -283,7 +282,7 @@ class Modulation:
             for site in sites:
                 armed.append(Armed(bend.id, bend.op, site, static, bend.select))
                 params.append(values)
-                weights.append(weight(mix, window, bend.branch, state.step_count, in_unet(site)))
+                weights.append(weight(mix, window, bend.branch, state.step_count, branched(site)))
         return tuple(armed), tuple(params), weights, tuple(dormant)
 
     def _param(self, state: State, bend: Bend, arg: Arg, site: str, network: Network) -> np.ndarray:
@@ -301,11 +300,6 @@ def mapped_range(driver: Map, control: Control, network: Network) -> tuple[float
 def hard_range(arg: Arg) -> tuple[float, float]:
     """An argument's hard range; infinite where it has none."""
     return (-np.inf if arg.lo is None else arg.lo), (np.inf if arg.hi is None else arg.hi)
-
-
-def in_unet(site: str) -> bool:
-    """True for sites that the two branches of guidance pass through apart."""
-    return site == "text" or site == "time" or fnmatch.fnmatch(site, "unet.*") or site.startswith("skip.")
 
 
 def weight(

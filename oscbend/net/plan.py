@@ -18,7 +18,7 @@ from torch import Tensor
 from oscbend import bends
 from oscbend.bends import select
 from oscbend.errors import BadValue, UnknownName
-from oscbend.frame import Armed, Structure, Values
+from oscbend.frame import Armed, Structure, Values, branched
 from oscbend.net.model import Model
 from oscbend.net.sampler import schedule
 from oscbend.net.sites import Site
@@ -93,7 +93,7 @@ class Plan:
         for armed in structure.bends:
             if armed.site not in known:
                 raise UnknownName("site", armed.site, known)
-            rows = self.rows if inside(armed.site) else self.batch
+            rows = self.rows if branched(armed.site) else self.batch
             self.bent.append(Bent(armed, known[armed.site], rows, self.steps, model, pictures))
         self.at = [self._standing(step) for step in range(self.steps + 1)]
         times = [step.timestep for step in self.schedule.steps]
@@ -116,9 +116,9 @@ class Plan:
         self._host_guidance[:, 0] = values.guidance
         acts = (values.weights != 0).any(axis=3)
         for i, bent in enumerate(self.bent):
-            branched = inside(bent.site.name) and self.branches == 2
-            self._host_weights[i][:] = values.weights[i] if branched else values.weights[i][:, -1:]
-            bent.active = (acts[i].any(axis=1) if branched else acts[i][:, -1]).tolist()
+            apart = branched(bent.site.name) and self.branches == 2
+            self._host_weights[i][:] = values.weights[i] if apart else values.weights[i][:, -1:]
+            bent.active = (acts[i].any(axis=1) if apart else acts[i][:, -1]).tolist()
             for arg, place in self._host_params[i]:
                 given = values.params[i].get(arg.name, arg.default)
                 if given is None:
@@ -136,7 +136,7 @@ class Plan:
 
     def _stands(self, site: str, step: int) -> bool:
         last = step == self.steps
-        if inside(site):
+        if branched(site):
             return not last
         if site.startswith("latent."):
             return site == ("latent.end" if last else f"latent.{step}")
@@ -188,11 +188,6 @@ class _Buffer:
         """Copies everything to the device in one go."""
         if self.there.device.type != "cpu":
             self.there.copy_(torch.from_numpy(self.host))
-
-
-def inside(site: str) -> bool:
-    """True for sites that the unconditional branch passes too."""
-    return site.startswith(("unet.", "skip.")) or site in ("text", "time")
 
 
 def _chained(chain: Sequence[Bent], step: int, x: Tensor) -> Tensor:

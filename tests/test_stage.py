@@ -1,0 +1,137 @@
+"""The stage: models beside each other, files below the root, what is slow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from oscbend.errors import BadModel, BadValue, UnknownName
+from oscbend.features import Buses
+from oscbend.modulation import Modulation
+from oscbend.stage import Stage
+from oscbend.state import Bend, State
+
+STATE = State(model="random", width=64, height=64, steps=2, prompts={1: "an orb"}, noise="hold")
+
+
+@pytest.fixture
+def stage(engine_of: Callable[[str], Any], tmp_path: Path) -> Stage:
+    made = Stage(engine_of("tiny"), "random", root=tmp_path)
+    made.encode("an orb")
+    return made
+
+
+def drawn(stage: Stage, state: State = STATE) -> np.ndarray:
+    shot = Modulation(Buses()).shot(state, 0.0, stage)
+    return stage.render(shot.structure, shot.values).pictures[0]
+
+
+def test_sites_are_resolved_for_the_model_and_steps(stage: Stage) -> None:
+    assert stage.resolve("latent.*", STATE) == ("latent.0", "latent.1", "latent.end")
+    assert "unet.mid.attn" in stage.site_names(STATE)
+    with pytest.raises(UnknownName, match=r"unet\.mid\.attn"):
+        stage.resolve("unet.mid.atn", STATE)
+
+
+def test_an_operator_that_cannot_act_at_a_site_is_refused(stage: Stage) -> None:
+    stage.check("rotate", {"plane": "0,3"}, "latent.0", STATE)
+    with pytest.raises(BadValue, match="channel"):
+        stage.check("rotate", {"plane": "0,9"}, "latent.0", STATE)
+
+
+def test_scales_are_known_once_measured(stage: Stage) -> None:
+    assert stage.scale("unet.mid.attn") == 1.0
+    shot = Modulation(Buses()).shot(STATE, 0.0, stage)
+    stage.measure(shot.structure, shot.values)
+    assert stage.scale("unet.mid.attn") != 1.0
+    assert 0 < stage.scale("unet.mid.attn") < 100
+
+
+def test_a_model_is_loaded_beside_the_one_that_runs(stage: Stage, checkpoint: Callable[[str], Path]) -> None:
+    before = drawn(stage)
+    key = stage.load(str(checkpoint("sd1")), STATE)
+    assert np.array_equal(drawn(stage), before), "the old one goes on"
+    after = drawn(stage, replace(STATE, model=key))
+    assert after.shape == before.shape
+    assert not np.array_equal(after, before)
+
+
+def test_a_model_that_cannot_be_loaded_changes_nothing(stage: Stage, tmp_path: Path) -> None:
+    before = drawn(stage)
+    (tmp_path / "broken.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
+    for source in ("nowhere/at/all/really", str(tmp_path / "broken.safetensors")):
+        with pytest.raises(BadModel):
+            stage.load(source, STATE)
+    assert np.array_equal(drawn(stage), before)
+
+
+def test_files_lie_below_the_root(
+    stage: Stage, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    Image.new("RGB", (64, 64), (9, 9, 9)).save(outside / "secret.png")
+    (tmp_path / "link.png").symlink_to(outside / "secret.png")
+    for name in ("../x.png", str(outside / "secret.png"), "link.png"):
+        with pytest.raises(BadValue, match="outside the root"):
+            stage.read_picture(name)
+
+
+def test_a_picture_to_start_from_is_seen_in_what_is_drawn(stage: Stage, tmp_path: Path) -> None:
+    for name, level in (("dark.png", 20), ("light.png", 230)):
+        Image.new("RGB", (100, 80), (level,) * 3).save(tmp_path / name)
+        assert stage.read_picture(name) == name
+    assert stage.init(STATE, None, 0.0) is None
+    pictures = [stage.init(replace(STATE, init=name), None, 0.0) for name in ("dark.png", "light.png")]
+    assert [int(p.mean()) for p in pictures if p is not None] == [20, 230]
+    assert pictures[0] is not None
+    assert pictures[0].shape == (1, 64, 64, 3)
+
+
+def test_feedback_wants_a_picture_of_the_same_size(stage: Stage) -> None:
+    state = replace(STATE, feedback=True)
+    last = np.zeros((64, 64, 4), np.uint8)
+    assert stage.init(state, None, 0.0) is None
+    assert stage.init(state, np.zeros((32, 32, 4), np.uint8), 0.0) is None
+    assert stage.init(state, last, 0.0) is not None
+    assert stage.start(state) == 1
+
+
+def test_a_picture_is_a_mask(stage: Stage, tmp_path: Path) -> None:
+    half = np.zeros((64, 64, 3), np.uint8)
+    half[:, 32:] = 255
+    Image.fromarray(half).save(tmp_path / "half.png")
+    stage.read_picture("half.png")
+    bend = Bend("1", "add", "image", select="mask half.png")
+    state = STATE.with_bend(bend).with_value("/bend/1/r", 0.8)
+    changed = np.abs(drawn(stage, state).astype(int) - drawn(stage)).max(axis=(0, 2))
+    assert changed[:28].max() == 0
+    assert changed[36:].max() > 20
+
+
+def test_steering_is_prepared_for_every_step(stage: Stage) -> None:
+    bend = Bend("1", "steer", "unet.mid.attn", static={"a": "night", "b": "day"})
+    state = STATE.with_bend(bend).with_value("/bend/1/amount", 3.0)
+    stage.prepare(state)
+    assert not np.array_equal(drawn(stage, state), drawn(stage))
+
+
+def test_what_decides_the_bytes_is_told(stage: Stage) -> None:
+    assert {"device", "dtype", "layout", "threads"} <= set(stage.setting())
+
+
+def test_a_bend_that_spoils_the_picture_is_found(stage: Stage) -> None:
+    state = STATE.with_bend(Bend("fine", "add", "latent.0")).with_bend(
+        Bend("bad", "multiply", "unet.mid.attn")
+    )
+    state = replace(state, live={"/bend/bad/r": float("inf")})
+    shot = Modulation(Buses()).shot(state, 0.0, stage)
+    assert not stage.render(shot.structure, shot.values).finite[0]
+    _, notes = stage.blame_job(shot.structure, shot.values, "the picture is not finite").work()
+    assert "bad" in notes[0]
+    assert "unet.mid.attn" in notes[0]
