@@ -17,7 +17,7 @@ from oscbend import bends
 from oscbend.errors import BadMessage, BadValue
 from oscbend.features import Buses
 from oscbend.frame import Armed, Blend, Mix, Structure, Values, branched
-from oscbend.state import ANGLE, GUIDANCE, MIX, SEED, SPEED, WEIGHT, WINDOW, Bend, Map, State
+from oscbend.state import ANGLE, GUIDANCE, MIX, SEED, SPEED, WEIGHT, WINDOW, Bend, State
 from oscbend.table import Arg, Value
 from oscbend.walks import SEEDS, STRIDE, at_seed, spectrum, walk, wander
 
@@ -34,7 +34,7 @@ class Network(Protocol):
     def check(self, op: str, static: Mapping[str, Value], site: str, state: State) -> None:
         """Raises BadValue if the operator cannot act at the site."""
 
-    def scale(self, site: str) -> float:
+    def scale(self, site: str, state: State) -> float:
         """Standard deviation of the site's activations."""
 
     def start(self, state: State) -> int:
@@ -175,7 +175,9 @@ class Modulation:
             value = default_of(state, control) if set_value is None else set_value
             return np.broadcast_to(np.asarray(value, np.float64), (size,))
         unit = self.buses.unit(driver.feature, state.listening)
-        lo, hi = mapped_range(driver, control, network)
+        lo, hi = (driver.lo, driver.hi)
+        if lo is None or hi is None:
+            lo, hi = musical_range(state, control, network)
         values = np.clip(curved(unit, lo, hi, driver.curve), *hard_range(control.arg))
         if values.size == size:
             return values
@@ -290,11 +292,10 @@ class Modulation:
         return value if arg.size == 1 else value[None]
 
 
-def mapped_range(driver: Map, control: Control, network: Network) -> tuple[float, float]:
-    """Where a map's 0 and 1 lie, in the control's unit."""
-    if driver.lo is not None and driver.hi is not None:
-        return driver.lo, driver.hi
-    return control.arg.musical_range(control.site, network.scale(control.site) if control.site else 1.0)
+def musical_range(state: State, control: Control, network: Network) -> tuple[float, float]:
+    """Where a control gives pictures worth seeing, in its unit."""
+    scale = network.scale(control.site, state) if control.site else 1.0
+    return control.arg.musical_range(control.site, scale)
 
 
 def hard_range(arg: Arg) -> tuple[float, float]:

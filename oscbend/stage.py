@@ -24,6 +24,8 @@ from oscbend.table import Value
 BUILT_IN = "tiny"
 REMEMBERED = 64
 PICTURES = 16
+MEASURED_SIDE = 256
+MEASURED_STEPS = 2
 
 
 class Stage:
@@ -49,7 +51,7 @@ class Stage:
         self._engines: dict[str, Engine] = {key: engine}
         self._texts: OrderedDict[str, None] = OrderedDict()
         self._pictures: OrderedDict[str, Moving] = OrderedDict()
-        self._scales: dict[str, dict[str, float]] = {}
+        self._scales = {key: measured(engine)}
         self.encode("")
 
     def engine(self, state: State) -> Engine:
@@ -87,16 +89,9 @@ class Stage:
             return 0
         return sampler.start_for(state.strength, state.step_count)
 
-    def scale(self, site: str) -> float:
-        """Standard deviation of the site's activations in the newest model; 1 before it is known."""
-        for scales in reversed(self._scales.values()):
-            if site in scales:
-                return scales[site]
-        return 1.0
-
-    def measure(self, structure: Structure, values: Values) -> None:
-        """Measures the activations of an unbent frame, from which musical ranges inside the network come."""
-        self._scales[structure.model] = self._engines[structure.model].scales(structure, values)
+    def scale(self, site: str, state: State) -> float:
+        """Standard deviation of the site's activations; 1 where it is not known."""
+        return self._scales[state.model].get(site, 1.0)
 
     def knows(self, text: str) -> bool:
         """True if a prompt is encoded already."""
@@ -122,9 +117,10 @@ class Stage:
                 engine.encode(text)
             for name, picture in self._pictures.items():
                 engine.set_mask(name, picture.grey)
+            self._scales[source] = measured(engine)
             self._engines[source] = engine
         for key in [k for k in self._engines if k not in (source, state.model)]:
-            del self._engines[key]
+            del self._engines[key], self._scales[key]
         return source
 
     def read_picture(self, name: str) -> str:
@@ -183,6 +179,16 @@ class Stage:
             return (lambda state: state), [f"{what}{by}; the last good one stays"]
 
         return Job("/frame", work, quiet=True)
+
+
+def measured(engine: Engine) -> dict[str, float]:
+    """Standard deviation of the activations at every site, from which musical ranges inside the network come.
+
+    From one unbent picture, always the same, so that a score means the same in every film.
+    """
+    structure = Structure("", MEASURED_SIDE, MEASURED_SIDE, steps=MEASURED_STEPS)
+    values = Values(((("", 1.0),),), ("",), (((0, 1.0),),), np.ones(1, np.float32))
+    return engine.scales(structure, values)
 
 
 @functools.lru_cache(maxsize=64)

@@ -62,7 +62,7 @@ class FakeStage:
         if isinstance(state.steps, tuple) and max(state.steps) >= 50:
             raise BadValue("step indices must be below 50")
 
-    def scale(self, site: str) -> float:
+    def scale(self, site: str, state: State) -> float:
         return 2.0 if site.startswith("unet.") else 1.0
 
     def start(self, state: State) -> int:

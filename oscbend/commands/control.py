@@ -8,7 +8,7 @@ from oscbend.bends import OPERATORS
 from oscbend.commands.base import COMMANDS, Show
 from oscbend.errors import BadValue, UnknownName
 from oscbend.features import split
-from oscbend.modulation import Control, controls, curved, find_control
+from oscbend.modulation import Control, controls, curved, find_control, musical_range
 from oscbend.state import Map, State
 from oscbend.table import Arg
 
@@ -38,7 +38,7 @@ def norm(show: Show, any: str, value: float) -> State:
 
 def normed(show: Show, control: Control, value: float) -> State:
     """The state with a control at `value` (0..1) of its musical range."""
-    lo, hi = control.arg.musical_range(control.site, show.stage.scale(control.site) if control.site else 1.0)
+    lo, hi = musical_range(show.state, control, show.stage)
     number = lo + (hi - lo) * value
     size = control.arg.size
     return show.state.with_value(control.address, number if size == 1 else (number,) * size)
@@ -68,8 +68,7 @@ def map_control(
         lo, hi = kept
         curved(np.zeros(1), lo, hi, curve)
     else:
-        span = control.arg.musical_range(control.site)
-        curved(np.zeros(1), *span, curve)
+        curved(np.zeros(1), *musical_range(show.state, control, show.stage), curve)
     return show.state.with_map(any, Map(feature, lo, hi, curve))
 
 
