@@ -127,7 +127,8 @@ def gpu_warning() -> str | None:
         return None
     return (
         "an NVIDIA card is here, but this torch was built for the CPU only, so everything will be slow; "
-        "remedy: pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
+        f"remedy: install torch {torch.__version__.split('+')[0]} once more, by the line that "
+        "https://pytorch.org/get-started/locally gives for your system with CUDA"
     )
 
 
