@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,9 +21,13 @@ from oscbend.pictures import Moving, read
 from oscbend.state import State
 from oscbend.table import Value
 
+Network = tuple[str, int, int, int]
+"""Model, width, height and steps: what the list of sites depends on."""
+
 BUILT_IN = "tiny"
 REMEMBERED = 64
 PICTURES = 16
+CACHED = 4096
 MEASURED_SIDE = 256
 MEASURED_STEPS = 2
 
@@ -49,6 +53,10 @@ class Stage:
         self.root = (root or Path.cwd()).resolve()
         self.loading = dict(loading or {})
         self._engines: dict[str, Engine] = {key: engine}
+        self._drawing = key
+        self._lock = threading.Lock()
+        self._sites: dict[Network, tuple[sites.Site, ...]] = {}
+        self._resolved: dict[tuple[Network, str], tuple[str, ...]] = {}
         self._texts: OrderedDict[str, None] = OrderedDict()
         self._pictures: OrderedDict[str, Moving] = OrderedDict()
         self._scales = {key: measured(engine)}
@@ -64,7 +72,12 @@ class Stage:
 
     def sites(self, state: State) -> tuple[sites.Site, ...]:
         """Every site of the model that draws, with numbers and shapes."""
-        return _sites(self.engine(state), state.width, state.height, state.step_count)
+        key = (state.model, state.width, state.height, state.step_count)
+        if key not in self._sites:
+            if len(self._sites) >= CACHED:
+                self._sites.clear()
+            self._sites[key] = self.engine(state).sites(*key[1:])
+        return self._sites[key]
 
     def resolve(self, site: str, state: State) -> tuple[str, ...]:
         """The sites that a name, number or pattern reaches.
@@ -72,7 +85,12 @@ class Stage:
         Raises:
             UnknownName: none.
         """
-        return _resolve(site, self.sites(state), state.step_count)
+        key = ((state.model, state.width, state.height, state.step_count), site)
+        if key not in self._resolved:
+            if len(self._resolved) >= CACHED:
+                self._resolved.clear()
+            self._resolved[key] = sites.resolve(site, self.sites(state), state.step_count)
+        return self._resolved[key]
 
     def check(self, op: str, static: Mapping[str, Value], site: str, state: State) -> None:
         """Raises BadValue if the operator cannot act at the site."""
@@ -110,17 +128,21 @@ class Stage:
         return unknown
 
     def load(self, source: str, state: State) -> str:
-        """Loads a model beside the one that runs, with all recent prompts encoded; gives its key."""
-        if source not in self._engines:
+        """Loads a model beside the one that runs, with all recent prompts encoded; gives its key.
+
+        The older ones are let go when it is drawn with for the first time.
+        """
+        engine = self._engines.get(source)
+        if engine is None:
             engine = Engine(load.load(source, **self.loading))
             for text in list(self._texts):
                 engine.encode(text)
             for name, picture in self._pictures.items():
                 engine.set_mask(name, picture.grey)
             self._scales[source] = measured(engine)
-            self._engines[source] = engine
-        for key in [k for k in self._engines if k not in (source, state.model)]:
-            del self._engines[key], self._scales[key]
+        with self._lock:
+            others = {k: e for k, e in self._engines.items() if k != source}
+            self._engines = {**others, source: engine}
         return source
 
     def read_picture(self, name: str) -> str:
@@ -165,7 +187,20 @@ class Stage:
 
     def render(self, structure: Structure, values: Values) -> Rendered:
         """Draws frames."""
+        if structure.model != self._drawing:
+            self._forget_older(structure.model)
         return self._engines[structure.model].render(structure, values)
+
+    def _forget_older(self, model: str) -> None:
+        """Lets every model go that was loaded before the one that is drawn with now."""
+        with self._lock:
+            self._drawing = model
+            keys = list(self._engines)
+            kept = keys[keys.index(model) :]
+            self._engines = {k: self._engines[k] for k in kept}
+            self._scales = {k: self._scales[k] for k in kept}
+            self._sites.clear()
+            self._resolved.clear()
 
     def blame_job(self, structure: Structure, values: Values, what: str) -> Job:
         """A job that finds out which bend spoilt a frame, by a second, checked run."""
@@ -189,16 +224,6 @@ def measured(engine: Engine) -> dict[str, float]:
     structure = Structure("", MEASURED_SIDE, MEASURED_SIDE, steps=MEASURED_STEPS)
     values = Values(((("", 1.0),),), ("",), (((0, 1.0),),), np.ones(1, np.float32))
     return engine.scales(structure, values)
-
-
-@functools.lru_cache(maxsize=64)
-def _sites(engine: Engine, width: int, height: int, steps: int) -> tuple[sites.Site, ...]:
-    return engine.sites(width, height, steps)
-
-
-@functools.lru_cache(maxsize=4096)
-def _resolve(site: str, all_sites: tuple[sites.Site, ...], steps: int) -> tuple[str, ...]:
-    return sites.resolve(site, all_sites, steps)
 
 
 def structure_of(state: State) -> Structure:

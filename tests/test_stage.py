@@ -61,6 +61,19 @@ def test_a_model_is_loaded_beside_the_one_that_runs(stage: Stage, checkpoint: Ca
     assert not np.array_equal(after, before)
 
 
+def test_the_old_model_is_let_go_when_the_new_one_draws(
+    stage: Stage, checkpoint: Callable[[str], Path], engine_of: Callable[[str], Any]
+) -> None:
+    first = stage.load(str(checkpoint("sd1")), STATE)
+    second = stage.load(str(checkpoint("sd2")), STATE)
+    drawn(stage, replace(STATE, model=first))
+    with pytest.raises(KeyError):
+        stage.engine(STATE)
+    drawn(stage, replace(STATE, model=second))
+    with pytest.raises(KeyError):
+        stage.engine(replace(STATE, model=first))
+
+
 def test_a_model_that_cannot_be_loaded_changes_nothing(stage: Stage, tmp_path: Path) -> None:
     before = drawn(stage)
     (tmp_path / "broken.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
