@@ -131,16 +131,23 @@ class Stage:
         """Loads a model beside the one that runs, with all recent prompts encoded; gives its key.
 
         The older ones are let go when it is drawn with for the first time.
+
+        Raises:
+            BadModel: it cannot be loaded.
+            BadValue: a file or folder outside the root.
         """
-        engine = self._engines.get(source)
-        if engine is None:
+        engine, scales = self._engines.get(source), self._scales.get(source)
+        if engine is None or scales is None:
+            if Path(source).exists():
+                self._below_root(source)
             engine = Engine(load.load(source, **self.loading))
             for text in list(self._texts):
                 engine.encode(text)
             for name, picture in self._pictures.items():
                 engine.set_mask(name, picture.grey)
-            self._scales[source] = measured(engine)
+            scales = measured(engine)
         with self._lock:
+            self._scales = {**self._scales, source: scales}
             others = {k: e for k, e in self._engines.items() if k != source}
             self._engines = {**others, source: engine}
         return source
@@ -151,10 +158,7 @@ class Stage:
         Raises:
             BadValue: outside the root, missing, or neither picture nor film.
         """
-        path = (self.root / name).resolve()
-        if not path.is_relative_to(self.root):
-            raise BadValue(f"{name} lies outside the root folder")
-        self._pictures[name] = read(path)
+        self._pictures[name] = read(self._below_root(name))
         for engine in self._engines.values():
             engine.set_mask(name, self._pictures[name].grey)
         while len(self._pictures) > PICTURES:
@@ -190,6 +194,12 @@ class Stage:
         if structure.model != self._drawing:
             self._forget_older(structure.model)
         return self._engines[structure.model].render(structure, values)
+
+    def _below_root(self, name: str) -> Path:
+        path = (self.root / name).resolve()
+        if not path.is_relative_to(self.root):
+            raise BadValue(f"{name} lies outside the root folder {self.root}; start the server with --root")
+        return path
 
     def _forget_older(self, model: str) -> None:
         """Lets every model go that was loaded before the one that is drawn with now."""

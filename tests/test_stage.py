@@ -27,6 +27,13 @@ def stage(engine_of: Callable[[str], Any], tmp_path: Path) -> Stage:
     return made
 
 
+@pytest.fixture
+def checkpoints(stage: Stage, checkpoint: Callable[[str], Path]) -> Callable[[str], str]:
+    """Checkpoints below the stage's root."""
+    stage.root = checkpoint("sd1").parent.resolve()
+    return lambda kind: str(checkpoint(kind))
+
+
 def drawn(stage: Stage, state: State = STATE) -> np.ndarray:
     shot = Modulation(Buses()).shot(state, 0.0, stage)
     return stage.render(shot.structure, shot.values).pictures[0]
@@ -52,9 +59,9 @@ def test_the_scale_of_a_site_is_what_its_activations_measure(stage: Stage) -> No
     assert stage.scale("nowhere", STATE) == 1.0
 
 
-def test_a_model_is_loaded_beside_the_one_that_runs(stage: Stage, checkpoint: Callable[[str], Path]) -> None:
+def test_a_model_is_loaded_beside_the_one_that_runs(stage: Stage, checkpoints: Callable[[str], str]) -> None:
     before = drawn(stage)
-    key = stage.load(str(checkpoint("sd1")), STATE)
+    key = stage.load(checkpoints("sd1"), STATE)
     assert np.array_equal(drawn(stage), before), "the old one goes on"
     after = drawn(stage, replace(STATE, model=key))
     assert after.shape == before.shape
@@ -62,10 +69,10 @@ def test_a_model_is_loaded_beside_the_one_that_runs(stage: Stage, checkpoint: Ca
 
 
 def test_the_old_model_is_let_go_when_the_new_one_draws(
-    stage: Stage, checkpoint: Callable[[str], Path], engine_of: Callable[[str], Any]
+    stage: Stage, checkpoints: Callable[[str], str]
 ) -> None:
-    first = stage.load(str(checkpoint("sd1")), STATE)
-    second = stage.load(str(checkpoint("sd2")), STATE)
+    first = stage.load(checkpoints("sd1"), STATE)
+    second = stage.load(checkpoints("sd2"), STATE)
     drawn(stage, replace(STATE, model=first))
     with pytest.raises(KeyError):
         stage.engine(STATE)
@@ -81,6 +88,11 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(stage: Stage, tmp_path: P
         with pytest.raises(BadModel):
             stage.load(source, STATE)
     assert np.array_equal(drawn(stage), before)
+
+
+def test_a_model_outside_the_root_is_refused(stage: Stage, checkpoint: Callable[[str], Path]) -> None:
+    with pytest.raises(BadValue, match="--root"):
+        stage.load(str(checkpoint("sd1")), STATE)
 
 
 def test_files_lie_below_the_root(
