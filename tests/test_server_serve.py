@@ -62,8 +62,8 @@ def test_a_bend_changes_the_picture_and_freeing_it_brings_it_back(server: Served
     client.send("/noise/mode", "hold")
     client.sync(WAIT_S)
     before = picture(server)
-    client.send("/bend/1", "add", "latent.end")
-    client.send("/bend/1/r", 2.0)
+    client.send("/bend/1", "add", "image")
+    client.send("/bend/1/r", 0.8)
     client.sync(WAIT_S)
     assert np.abs(picture(server).astype(int) - before).max() > 20
     client.send("/bend/1/free")
