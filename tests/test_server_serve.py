@@ -162,6 +162,15 @@ def test_the_command_line_sends_and_prints_the_answer(server: Served) -> None:
     assert out.startswith("/version.reply oscbend")
 
 
+def test_the_command_line_sends_negative_numbers(server: Served, client: Client) -> None:
+    client.send("/bend/1", "add", "latent.0")
+    client.sync(WAIT_S)
+    command = oscbend_process("send", "/bend/1/r", "-1.5", "--port", str(server.port), "--wait", "0")
+    subprocess.run(command, check=True, timeout=WAIT_S)
+    client.sync(WAIT_S)
+    assert client.ask("/get", "/bend/1/r", reply="/bend/1/r", timeout_s=WAIT_S).args == (-1.5,)
+
+
 def test_a_port_in_use_is_one_line(server: Served, checkpoint: Callable[[str], Path]) -> None:
     command = oscbend_process(
         "serve",

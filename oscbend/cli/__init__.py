@@ -36,7 +36,8 @@ COMMANDS = (
 )
 
 for command in COMMANDS:
-    app.command()(command)
+    # a negative number among the arguments of a message is no option
+    app.command(context_settings={"ignore_unknown_options": command is hosts.send})(command)
 
 
 def main() -> None:
