@@ -115,27 +115,26 @@ def picture_loss(drawn: Tensor, wanted: Tensor) -> Tensor:
     return loss + coarse.abs().mean()
 
 
-def autoencoder_losses(
-    vae: AutoencoderTiny, pictures: Tensor, scale: ColourScale, rng: np.random.Generator
-) -> dict[str, Tensor]:
-    """The losses of one batch, pictures in 0…1 [B, 3, H, W].
-
-    A third of the pictures are turned in hue first, so that every colour is learnt on every shape. Of the
-    latents, most are decoded as they are, and the others as a bend would leave them.
-    """
+def turn_some(pictures: Tensor, scale: ColourScale, rng: np.random.Generator) -> Tensor:
+    """The pictures [B, 3, H, W], a third turned in hue, so that every colour is learnt on every shape."""
     colours = scale.to_latent(pictures)
     turned = [recolour(c, hue_rotation(rng.uniform(0, 2 * math.pi)), torch.zeros(3)) for c in colours]
     chosen = torch.tensor(rng.random(len(pictures)) < 0.33)[:, None, None, None]
-    pictures = torch.where(chosen, scale.to_picture(torch.stack(turned)).clamp(0, 1), pictures)
+    return torch.where(chosen, scale.to_picture(torch.stack(turned)).clamp(0, 1), pictures)
+
+
+def encode(vae: AutoencoderTiny, pictures: Tensor) -> Tensor:
+    """Latents [B, 4, H/8, W/8] of pictures in 0…1 [B, 3, H, W]."""
     with torch.autocast("cpu", torch.bfloat16):
-        z = vae.encoder(pictures * 2 - 1)
-    z = z.float()  # [B, 4, H/8, W/8]
-    colours = scale.to_latent(pictures)
-    readout = (z[:, :3] - F.avg_pool2d(colours, 8)).square().mean()
-    free = z[:, 3]
-    size = free.mean().square() + (free.std() - 1).square()
+        return vae.encoder(pictures.contiguous(memory_format=torch.channels_last) * 2 - 1).float()
+
+
+def decoder_loss(
+    vae: AutoencoderTiny, z: Tensor, pictures: Tensor, scale: ColourScale, rng: np.random.Generator
+) -> Tensor:
+    """The loss of decoding z: most as they are, the others as a bend would leave them, all a little noisy."""
     latents, targets = [], []
-    for one, opponent, picture in zip(z, colours, pictures, strict=True):
+    for one, opponent, picture in zip(z, scale.to_latent(pictures), pictures, strict=True):
         kind = rng.random()
         if kind < 0.3:
             matrix, offset = random_recolouring(rng)
@@ -147,11 +146,30 @@ def autoencoder_losses(
         targets.append(picture)
     with torch.autocast("cpu", torch.bfloat16):
         drawn = vae.decoder(torch.stack(latents).contiguous(memory_format=torch.channels_last))
-    return {
-        "picture": picture_loss(drawn.float() / 2 + 0.5, torch.stack(targets)),
-        "readout": 0.03 * readout,
-        "size": 0.1 * size,
-    }
+    return picture_loss(drawn.float() / 2 + 0.5, torch.stack(targets))
+
+
+def autoencoder_losses(
+    vae: AutoencoderTiny, pictures: Tensor, scale: ColourScale, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """The losses of one batch, pictures in 0…1 [B, 3, H, W]."""
+    pictures = turn_some(pictures, scale, rng)
+    z = encode(vae, pictures)
+    readout = (z[:, :3] - F.avg_pool2d(scale.to_latent(pictures), 8)).square().mean()
+    free = z[:, 3]
+    size = free.mean().square() + (free.std() - 1).square()
+    picture = decoder_loss(vae, z, pictures, scale, rng)
+    return {"picture": picture, "readout": 0.03 * readout, "size": 0.1 * size}
+
+
+def polish_losses(
+    vae: AutoencoderTiny, pictures: Tensor, scale: ColourScale, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """The loss of the decoder alone, the encoder staying as the U-Net's latents were made with it."""
+    pictures = turn_some(pictures, scale, rng)
+    with torch.no_grad():
+        z = encode(vae, pictures)
+    return {"picture": decoder_loss(vae, z, pictures, scale, rng)}
 
 
 @torch.inference_mode()
@@ -160,8 +178,5 @@ def encode_all(vae: AutoencoderTiny, pictures: np.ndarray, halve: bool, batch: i
     latents = []
     for i in range(0, len(pictures), batch):
         x = to_tensor(pictures[i : i + batch])
-        x = F.avg_pool2d(x, 2) if halve else x
-        with torch.autocast("cpu", torch.bfloat16):
-            z = vae.encoder(x.contiguous(memory_format=torch.channels_last) * 2 - 1)
-        latents.append(z.half())
+        latents.append(encode(vae, F.avg_pool2d(x, 2) if halve else x).half())
     return torch.cat(latents)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from oscbend.tiny.diffusion import TRAIN_STEPS, Captions, Schedule, Velocity, guided, trailing
 
 LEAP = TRAIN_STEPS // 2  # timesteps that a target looks ahead
-SUBSTEPS = 4  # the teacher's steps within a leap
+SUBSTEPS = 3  # the teacher's steps within a leap
 FIRST = 20  # below this timestep v magnifies every error
 CHAIN_STEPS, CHAIN_SHARES = (1, 2, 3, 4, 6, 8), (0.05, 0.35, 0.1, 0.3, 0.1, 0.1)
 

@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from oscbend.tiny.settings import Course
 
@@ -30,16 +30,25 @@ def wait() -> None:
         dist.barrier()
 
 
-def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """Give every process the mean of all processes' gradients."""
-    if processes() == 1:
-        return
-    used = [p for p in parameters if p.grad is not None]
-    flat = torch.cat([p.grad.flatten() for p in used])
-    dist.all_reduce(flat)
-    flat /= processes()
-    for p, mean in zip(used, flat.split([p.numel() for p in used]), strict=True):
-        p.grad.copy_(mean.view_as(p))
+def in_one_vector(networks: Iterable[nn.Module], gradients: bool) -> Tensor:
+    """Move the parameters of the networks into one vector, which they become views of; so too the gradients.
+
+    Optimising, averaging and exchanging one vector is much faster on a CPU than doing so tensor by tensor.
+    """
+    parameters = [p for n in networks for p in n.parameters()]
+    vector = torch.zeros(sum(p.numel() for p in parameters))
+    if gradients:
+        vector.grad = torch.zeros_like(vector)
+    offset = 0
+    for p in parameters:
+        layout = (p.size(), p.stride(), offset)
+        view = torch.as_strided(vector, *layout)
+        view.copy_(p.data)
+        p.data = view
+        if gradients:
+            p.grad = torch.as_strided(vector.grad, *layout)
+        offset += p.numel()
+    return vector
 
 
 class Trainer:
@@ -68,10 +77,10 @@ class Trainer:
         self.decay = decay
         self.step = 0
         self.average = {name: deepcopy(n).requires_grad_(False).eval() for name, n in networks.items()}
-        self._parameters = [p for n in networks.values() for p in n.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.AdamW(
-            self._parameters, lr=course.rate, betas=(0.9, 0.99), weight_decay=0.01
-        )
+        self._vector = in_one_vector(networks.values(), gradients=True)
+        self._slow = in_one_vector(self.average.values(), gradients=False)
+        options = {"lr": course.rate, "betas": (0.9, 0.99), "weight_decay": 0.01, "fused": True}
+        self._optimiser = torch.optim.AdamW([self._vector], **options)
         self._saved_at = self._logged_at = time.monotonic()
         self._losses: dict[str, float] = {}
         if file.exists():
@@ -88,25 +97,26 @@ class Trainer:
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / self.course.steps)))
         return self.course.rate * warm * (0.02 + 0.98 * cosine)
 
-    def update(self, losses: dict[str, torch.Tensor]) -> None:
+    def update(self, losses: dict[str, Tensor]) -> None:
         """One step down the sum of the losses."""
         for group in self._optimiser.param_groups:
             group["lr"] = self.rate()
-        self._optimiser.zero_grad(set_to_none=True)
+        gradient = self._vector.grad
+        gradient.zero_()
         sum(losses.values(), torch.zeros(())).backward()
-        average_gradients(self._parameters)
-        nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        if processes() > 1:
+            dist.all_reduce(gradient)
+        gradient *= min(
+            1.0 / processes(), 1.0 / (gradient.norm().item() + 1e-6)
+        )  # the mean, clipped to norm 1
         self._optimiser.step()
         self.step += 1
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for name, network in self.networks.items():
-                slow, fast = list(self.average[name].parameters()), list(network.parameters())
-                torch._foreach_lerp_(slow, fast, 1 - decay)
+        self._slow.lerp_(self._vector, 1 - decay)
         for name, loss in losses.items():
             self._losses[name] = 0.98 * self._losses.get(name, loss.item()) + 0.02 * loss.item()
 
-    def run(self, losses_of: Callable[[], dict[str, torch.Tensor]], look: Callable[[], None]) -> None:
+    def run(self, losses_of: Callable[[], dict[str, Tensor]], look: Callable[[], None]) -> None:
         """Train to the end; `losses_of` gives the losses of a batch, `look` draws a sample sheet."""
         if self.step >= self.course.steps:
             return
@@ -124,6 +134,7 @@ class Trainer:
         if rank() == 0:
             self.save()
             look()
+        wait()  # the next stretch begins, in every process, with what this one saved
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""

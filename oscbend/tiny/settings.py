@@ -42,12 +42,13 @@ class Recipe:
     seed: int = 0
     pictures: int = 12000
     shape: Shape = field(default_factory=Shape)
-    autoencoder: Course = Course(steps=2600, batch=16, rate=8e-4)
+    autoencoder: Course = Course(steps=4800, batch=16, rate=8e-4)
     crop: int = 128  # pixels a side, of the autoencoder's training pictures
-    small: Course = Course(steps=1100, batch=64, rate=1e-3)  # U-Net on half-size pictures
-    full: Course = Course(steps=2200, batch=32, rate=8e-4)  # U-Net on whole pictures
-    fold: Course = Course(steps=250, batch=32, rate=2e-4, warm_up=20)  # guidance into the network
-    leap: Course = Course(steps=500, batch=32, rate=2e-4, warm_up=20)  # many steps into few
+    small: Course = Course(steps=2600, batch=32, rate=1.2e-3)  # U-Net on half-size pictures
+    full: Course = Course(steps=2450, batch=32, rate=1e-3)  # U-Net on whole pictures
+    fold: Course = Course(steps=130, batch=32, rate=2e-4, warm_up=20)  # guidance into the network
+    leap: Course = Course(steps=370, batch=32, rate=2e-4, warm_up=20)  # many steps into few
+    polish: Course = Course(steps=500, batch=16, rate=6e-4)  # the decoder alone
     guidance: float = 2.5
     workers: int = 2  # processes, of one thread each
     save_every_s: float = 240.0
@@ -74,6 +75,7 @@ MINIATURE = Recipe(
     full=Course(steps=3, batch=2, rate=1e-4),
     fold=Course(steps=2, batch=2, rate=1e-4),
     leap=Course(steps=3, batch=2, rate=1e-4),
+    polish=Course(steps=2, batch=2, rate=1e-4),
     workers=1,
     save_every_s=0.0,
 )

@@ -1,12 +1,13 @@
 """From nothing to the shipped weights: `python -m oscbend.tiny.train --seed 0 --out DIR`.
 
-Six stages, each skipped when its result is there, each resumed from its checkpoint:
+Seven stages, each skipped when its result is there, each resumed from its checkpoint:
 
     paint         pictures and captions, by `oscbend.tiny.painter`
     autoencoder   `autoencoder`: pictures to small pictures and back
     latents       the pictures, encoded
     unet          `diffusion`: text encoder and U-Net, first on half-size pictures, then on whole ones
     distil        `distil`: guidance into the network, then many steps into few
+    polish        `autoencoder`: its decoder alone, for longer
     export        `export`: a diffusers folder of half floats
 """
 
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing
+from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
@@ -28,6 +30,7 @@ from oscbend.tiny.autoencoder import (
     autoencoder_losses,
     encode_all,
     make_autoencoder,
+    polish_losses,
     random_crops,
     scale_of,
 )
@@ -49,7 +52,7 @@ CHECKPOINTS = (
 
 
 def _tokenizer(recipe: Recipe, work: Path) -> CLIPTokenizer:
-    return write_tokenizer(work / "tokenizer", vocabulary(), recipe.shape.text_length)
+    return CLIPTokenizer.from_pretrained(work / "tokenizer", model_max_length=recipe.shape.text_length)
 
 
 def _latest(work: Path, name: str, network: nn.Module, before: str = "") -> nn.Module:
@@ -59,6 +62,14 @@ def _latest(work: Path, name: str, network: nn.Module, before: str = "") -> nn.M
         if file.exists() and name in torch.load(file, weights_only=True, mmap=True)["average"]:
             return load_average(file, name, network)
     raise FileNotFoundError(f"{work} holds no trained {name}: run the stages ahead of this one")
+
+
+def _vae(recipe: Recipe, work: Path) -> AutoencoderTiny:
+    """The autoencoder as it is so far."""
+    vae = load_average(work / "autoencoder.pt", "vae", make_autoencoder(recipe.shape))
+    if (work / "polish.pt").exists():
+        load_average(work / "polish.pt", "decoder", vae.decoder)
+    return vae
 
 
 def _rng(recipe: Recipe, trainer: Trainer) -> np.random.Generator:
@@ -92,9 +103,30 @@ def train_autoencoder(recipe: Recipe, work: Path) -> None:
     trainer.run(losses, look)
 
 
-def encode_latents(recipe: Recipe, work: Path) -> None:
-    """Encode the painted pictures at half and at full size, each process its share."""
+def polish(recipe: Recipe, work: Path) -> None:
+    """Train the decoder alone for longer, on the latents as they are."""
+    pictures = data.read_pictures(work)
+    scale = scale_of(pictures, work / "colours.json")
     vae = load_average(work / "autoencoder.pt", "vae", make_autoencoder(recipe.shape))
+    vae.encoder.requires_grad_(False)
+    trainer = Trainer({"decoder": vae.decoder}, recipe.polish, work / "polish.pt", recipe.save_every_s)
+    rng = _rng(recipe, trainer)
+
+    def losses() -> dict[str, Tensor]:
+        return polish_losses(vae, random_crops(pictures, rng, trainer.batch, recipe.crop), scale, rng)
+
+    def look() -> None:
+        autoencoder_sheet(_vae(recipe, work), pictures, work / "samples" / "polish.png")
+
+    trainer.run(losses, look)
+
+
+def encode_latents(recipe: Recipe, work: Path) -> None:
+    """Encode the painted pictures at half and at full size, each process its share; make the tokenizer."""
+    if rank() == 0:
+        write_tokenizer(work / "tokenizer", vocabulary(), recipe.shape.text_length)
+    wait()
+    vae = _vae(recipe, work)
     pictures = data.read_pictures(work)[: recipe.pictures]
     shares = np.array_split(np.arange(len(pictures)), processes())
     for name, halve in (("latents-small", True), ("latents", False)):
@@ -115,7 +147,7 @@ def encode_latents(recipe: Recipe, work: Path) -> None:
 def _sampler(recipe: Recipe, work: Path, trainer: Trainer, guidance: float, name: str) -> Callable[[], None]:
     """What draws the sample sheet of a stretch of U-Net training."""
     tokenizer = _tokenizer(recipe, work)
-    vae = load_average(work / "autoencoder.pt", "vae", make_autoencoder(recipe.shape))
+    vae = _vae(recipe, work)
     text_encoder = trainer.average.get("text_encoder")
     if text_encoder is None:
         text_encoder = _latest(work, "text_encoder", make_text_encoder(recipe.shape, tokenizer))
@@ -200,7 +232,7 @@ def export_weights(recipe: Recipe, work: Path, out: Path) -> None:
         recipe.shape.text_length,
         _latest(work, "text_encoder", make_text_encoder(recipe.shape, tokenizer)),
         _latest(work, "unet", make_unet(recipe.shape)),
-        load_average(work / "autoencoder.pt", "vae", make_autoencoder(recipe.shape)),
+        _vae(recipe, work),
     )
     print(f"{out}: {size / 1e6:.1f} MB", flush=True)
 
@@ -211,12 +243,14 @@ STAGES: dict[str, Callable[[Recipe, Path], None]] = {
     "latents": encode_latents,
     "unet": train_unet,
     "distil": distil,
+    "polish": polish,
 }
 TOGETHER = (
     "autoencoder",
     "latents",
     "unet",
     "distil",
+    "polish",
 )  # stages that all processes work on; the others are the first one's
 
 
