@@ -88,6 +88,11 @@ def recolour(colours: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     return torch.einsum("ij,jhw->ihw", matrix, colours) + offset[:, None, None]
 
 
+def _resized(x: Tensor, side: int) -> Tensor:
+    """[C, h, w] stretched to [C, side, side]."""
+    return F.interpolate(x[None], (side, side), mode="bilinear", align_corners=False)[0]
+
+
 def random_move(rng: np.random.Generator, z: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
     """A latent [4, h, w] and its picture [3, 8h, 8w], flipped, rolled or zoomed alike."""
     kind = rng.random()
@@ -98,9 +103,8 @@ def random_move(rng: np.random.Generator, z: Tensor, picture: Tensor) -> tuple[T
         shifts = [int(n) for n in rng.integers(-z.shape[1] // 2, z.shape[1] // 2 + 1, size=2)]
         return z.roll(shifts, (1, 2)), picture.roll([8 * n for n in shifts], (1, 2))
     keep = int(rng.integers(z.shape[1] * 3 // 4, z.shape[1]))
-    resize = {"mode": "bilinear", "align_corners": False}
-    small = F.interpolate(z[None, :, :keep, :keep], z.shape[1:], **resize)[0]
-    return small, F.interpolate(picture[None, :, : 8 * keep, : 8 * keep], picture.shape[1:], **resize)[0]
+    small = _resized(z[:, :keep, :keep], z.shape[1])
+    return small, _resized(picture[:, : 8 * keep, : 8 * keep], picture.shape[1])
 
 
 def picture_loss(drawn: Tensor, wanted: Tensor) -> Tensor:

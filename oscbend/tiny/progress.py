@@ -30,25 +30,23 @@ def wait() -> None:
         dist.barrier()
 
 
-def in_one_vector(networks: Iterable[nn.Module], gradients: bool) -> Tensor:
-    """Move the parameters of the networks into one vector, which they become views of; so too the gradients.
+def in_one_vector(networks: Iterable[nn.Module]) -> tuple[Tensor, Tensor]:
+    """Move the networks' parameters into one vector, their gradients into another, as views of them.
 
     Optimising, averaging and exchanging one vector is much faster on a CPU than doing so tensor by tensor.
     """
     parameters = [p for n in networks for p in n.parameters()]
     vector = torch.zeros(sum(p.numel() for p in parameters))
-    if gradients:
-        vector.grad = torch.zeros_like(vector)
+    vector.grad = gradient = torch.zeros_like(vector)
     offset = 0
     for p in parameters:
         layout = (p.size(), p.stride(), offset)
         view = torch.as_strided(vector, *layout)
         view.copy_(p.data)
         p.data = view
-        if gradients:
-            p.grad = torch.as_strided(vector.grad, *layout)
+        p.grad = torch.as_strided(gradient, *layout)
         offset += p.numel()
-    return vector
+    return vector, gradient
 
 
 class Trainer:
@@ -77,10 +75,11 @@ class Trainer:
         self.decay = decay
         self.step = 0
         self.average = {name: deepcopy(n).requires_grad_(False).eval() for name, n in networks.items()}
-        self._vector = in_one_vector(networks.values(), gradients=True)
-        self._slow = in_one_vector(self.average.values(), gradients=False)
-        options = {"lr": course.rate, "betas": (0.9, 0.99), "weight_decay": 0.01, "fused": True}
-        self._optimiser = torch.optim.AdamW([self._vector], **options)
+        self._vector, self._gradient = in_one_vector(networks.values())
+        self._slow, _ = in_one_vector(self.average.values())
+        self._optimiser = torch.optim.AdamW(
+            [self._vector], lr=course.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+        )
         self._saved_at = self._logged_at = time.monotonic()
         self._losses: dict[str, float] = {}
         if file.exists():
@@ -101,14 +100,13 @@ class Trainer:
         """One step down the sum of the losses."""
         for group in self._optimiser.param_groups:
             group["lr"] = self.rate()
-        gradient = self._vector.grad
+        gradient = self._gradient
         gradient.zero_()
         sum(losses.values(), torch.zeros(())).backward()
         if processes() > 1:
             dist.all_reduce(gradient)
-        gradient *= min(
-            1.0 / processes(), 1.0 / (gradient.norm().item() + 1e-6)
-        )  # the mean, clipped to norm 1
+        # The mean over the processes, clipped to norm 1.
+        gradient *= min(1.0 / processes(), 1.0 / (gradient.norm().item() + 1e-6))
         self._optimiser.step()
         self.step += 1
         decay = min(self.decay, (1 + self.step) / (10 + self.step))

@@ -155,11 +155,15 @@ def steps_sheet(drawing: Drawing) -> np.ndarray:
     return grid([drawing.draw(prompts, list(range(len(prompts))), n) for n in (1, 2, 4, 8, 20)])
 
 
+def _with(bend: Callable[[Tensor, float], Tensor], value: float) -> Bend:
+    return lambda z: bend(z, value)
+
+
 def bends_sheet(drawing: Drawing) -> np.ndarray:
     """One row for each of `BENDS`, at 8 steps."""
     rows = []
     for prompt, _, at, bend, values in BENDS:
-        row = [drawing.draw([prompt], [7], 8, at, lambda z, v=value, b=bend: b(z, v)) for value in values]
+        row = [drawing.draw([prompt], [7], 8, at, _with(bend, value)) for value in values]
         blank = np.full_like(row[0], 255)
         rows.append(np.concatenate(row + [blank] * (8 - len(row))))
     return grid(rows)

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ def _vae(recipe: Recipe, work: Path) -> AutoencoderTiny:
     """The autoencoder as it is so far."""
     vae = load_average(work / "autoencoder.pt", "vae", make_autoencoder(recipe.shape))
     if (work / "polish.pt").exists():
-        load_average(work / "polish.pt", "decoder", vae.decoder)
+        load_average(work / "polish.pt", "decoder", cast(nn.Module, vae.decoder))
     return vae
 
 
@@ -109,7 +110,8 @@ def polish(recipe: Recipe, work: Path) -> None:
     scale = scale_of(pictures, work / "colours.json")
     vae = load_average(work / "autoencoder.pt", "vae", make_autoencoder(recipe.shape))
     vae.encoder.requires_grad_(False)
-    trainer = Trainer({"decoder": vae.decoder}, recipe.polish, work / "polish.pt", recipe.save_every_s)
+    decoder = {"decoder": cast(nn.Module, vae.decoder)}
+    trainer = Trainer(decoder, recipe.polish, work / "polish.pt", recipe.save_every_s)
     rng = _rng(recipe, trainer)
 
     def losses() -> dict[str, Tensor]:
