@@ -8,7 +8,7 @@ from oscbend.errors import BadValue
 
 Rate = Fraction | int | float | str
 
-HIGHEST = 1000
+HIGHEST = 4000
 NTSC = tuple(Fraction(whole * 1000, 1001) for whole in (24, 30, 48, 60, 120))
 
 

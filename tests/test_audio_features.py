@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from oscbend import audio
+from oscbend import audio, rate
 from oscbend.audio import FEATURES, Sound, analyze, analyze_sound, borders, defaults, parse, read
 from oscbend.audio.features import unit_of
 from oscbend.audio.rhythm import beat_times
@@ -457,7 +457,7 @@ def test_the_piece() -> None:
     assert beat_times(sound)[0] == pytest.approx(0.19, abs=0.05)
 
 
-@pytest.mark.parametrize("module", [audio.sound, audio.features, audio.spectrum])
+@pytest.mark.parametrize("module", [rate, audio.features, audio.spectrum])
 def test_examples_in_docstrings(module: ModuleType) -> None:
     tried = doctest.testmod(module)
     assert tried.attempted > 0

@@ -79,9 +79,7 @@ def test_sites_lists_numbers_names_and_shapes(run: Run, checkpoint: Callable[[st
 def test_an_image_is_drawn_and_bent(run: Run, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     common = ("--model", str(checkpoint("tiny")), "--size", "72x64", "--steps", "2", "--seed", "46")
     assert run("image", *common, "-o", str(tmp_path / "a.png"))[0] == 0
-    assert (
-        run("image", *common, "--bend", "add image r=0.8", "-o", str(tmp_path / "deep" / "b.png"))[0] == 0
-    )
+    assert run("image", *common, "--bend", "add image r=0.8", "-o", str(tmp_path / "deep" / "b.png"))[0] == 0
     a, b = (np.asarray(Image.open(p)).astype(int) for p in (tmp_path / "a.png", tmp_path / "deep" / "b.png"))
     assert a.shape == (64, 72, 3)
     assert np.abs(a - b).max() > 20

@@ -53,6 +53,7 @@ def test_the_score_alone_gives_the_same_frames(song: Path, tmp_path: Path) -> No
     )
     score.write(tmp_path / "film.osc")
     again = Score.read(tmp_path / "film.osc")
+    assert again == score, "what is drawn from memory is as exact as what is drawn from a file"
     assert all(np.array_equal(a, b) for a, b in zip(shown(score), shown(again), strict=True))
 
 

@@ -61,8 +61,15 @@ def columns(curve: np.ndarray) -> np.ndarray:
     return curve[:, None] if curve.ndim == 1 else curve
 
 
-ENDINGS = (".csv", ".npz", ".png")
-"""What the name of a file of features may end in."""
+def check_ending(path: str | Path) -> None:
+    """Refuses a file of features that is none of .csv, .npz and .png.
+
+    Raises:
+        BadValue: another ending.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in (".csv", ".npz", ".png"):
+        raise BadValue(f"features are written as .csv, .npz or .png, not as {ending or path}")
 
 
 def write(path: str | Path, sound: Sound, curves: Curves, *, title: str = "") -> None:
@@ -71,15 +78,14 @@ def write(path: str | Path, sound: Sound, curves: Curves, *, title: str = "") ->
     Raises:
         BadValue: another ending.
     """
+    check_ending(path)
     match Path(path).suffix.lower():
         case ".csv":
             write_csv(path, curves, sound.fps)
         case ".npz":
             write_npz(path, curves, sound.fps)
-        case ".png":
+        case _:
             plot(path, sound, curves, title=title)
-        case other:
-            raise BadValue(f"features are written as {', '.join(ENDINGS)}, not as {other or path}")
 
 
 def write_csv(path: str | Path, curves: Curves, fps: Rate) -> None:

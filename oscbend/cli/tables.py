@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from oscbend.cli import options as o
-from oscbend.errors import BadValue
 
 
 def analyze(
@@ -23,8 +22,7 @@ def analyze(
     from oscbend import audio as sounds
 
     names = [f.strip() for f in features.split(",") if f.strip()] or None
-    if output.suffix.lower() not in sounds.ENDINGS:
-        raise BadValue(f"{output}: features are written as {', '.join(sounds.ENDINGS)}")
+    sounds.check_ending(output)
     sound = sounds.Sound(*sounds.read(audio), fps)
     curves = sounds.analyze_sound(sound, names)
     with o.writing(output):
