@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from oscbend.audio import Sound, analyze_sound, read, to_score
-from oscbend.commands import Reply
 from oscbend.errors import OscbendError
 from oscbend.features import Buses
 from oscbend.loop import Loop
@@ -159,18 +158,22 @@ def opened(film: Film, stage: Stage, say: Callable[[str], None] = lambda line: N
 
 
 class _Strict(Loop):
-    """A loop that remembers what was refused."""
+    """A loop that collects what is refused at its opening, to be raised as one error."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, answer=self._note, **options)
+        super().__init__(*args, **options)
+        self.opening = True
         self.refused: list[str] = []
 
-    def _note(self, reply: Reply) -> None:
-        if reply.address == "/fail":
-            self.refused.append(": ".join(str(a) for a in reply.args))
+    def _complain(self, kind: str, address: str, text: str, now_s: float, to: Hashable | None) -> None:
+        if kind == "/fail" and self.opening:
+            self.refused.append(f"{address}: {text}")
+        else:
+            super()._complain(kind, address, text, now_s, to)
 
     def check(self) -> None:
-        """Raises OscbendError if anything was refused."""
+        """Raises OscbendError if anything was refused; from now on, what is refused is only said."""
+        self.opening = False
         if self.refused:
             raise OscbendError("; ".join(self.refused))
 
@@ -232,6 +235,7 @@ def frames(
     schedule.put_score(score)
     modulation = Modulation(Buses(), steps, size)
     loop = _Strict(stage, InPlace(), state, schedule, modulation=modulation, say=say)
+    loop.opening = strict
     count = frame_count(score, fps)
     waiting: list[Shot] = []
     begun = 0

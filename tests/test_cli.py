@@ -140,6 +140,7 @@ def test_a_mistake_is_one_line(
     lines = [line for line in err.splitlines() if line.startswith("oscbend: ")]
     assert lines
     assert says in lines[-1]
+    assert len(lines) == len(set(lines)), "nothing is said twice"
     assert "Traceback" not in err
 
 
