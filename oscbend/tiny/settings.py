@@ -35,6 +35,12 @@ class Course:
     warm_up: int = 100
 
 
+HARD = 1.8  # how often the U-Net sees these subjects, for each time that it sees another
+HARD_SUBJECTS = frozenset(
+    {"rings", "starry night", "crane bird", "crane machine", "bass fish", "bass instrument", "mesh", "shapes"}
+)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All of the training: what is painted, and how long each network learns."""
@@ -45,7 +51,7 @@ class Recipe:
     autoencoder: Course = Course(steps=4800, batch=16, rate=8e-4)
     crop: int = 128  # pixels a side, of the autoencoder's training pictures
     small: Course = Course(steps=2600, batch=32, rate=1.2e-3)  # U-Net on half-size pictures
-    full: Course = Course(steps=2450, batch=32, rate=1e-3)  # U-Net on whole pictures
+    full: Course = Course(steps=7000, batch=32, rate=1e-3)  # U-Net on whole pictures
     fold: Course = Course(steps=130, batch=32, rate=2e-4, warm_up=20)  # guidance into the network
     leap: Course = Course(steps=370, batch=32, rate=2e-4, warm_up=20)  # many steps into few
     polish: Course = Course(steps=500, batch=16, rate=6e-4)  # the decoder alone

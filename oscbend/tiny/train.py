@@ -22,9 +22,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing
-from diffusers import AutoencoderTiny
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from oscbend.tiny import data
 from oscbend.tiny.autoencoder import (
@@ -40,7 +40,7 @@ from oscbend.tiny.distil import Distiller
 from oscbend.tiny.export import export
 from oscbend.tiny.painter import vocabulary
 from oscbend.tiny.progress import Trainer, load_average, processes, rank, wait
-from oscbend.tiny.settings import Course, Recipe
+from oscbend.tiny.settings import HARD, HARD_SUBJECTS, Course, Recipe
 from oscbend.tiny.sheets import autoencoder_sheet, sample_sheet
 from oscbend.tiny.tokenizer import write_tokenizer
 
@@ -77,6 +77,22 @@ def _rng(recipe: Recipe, trainer: Trainer) -> np.random.Generator:
     """Random numbers for a stretch of training, seeded with the step it starts or resumes at."""
     torch.manual_seed((recipe.seed * 1_000_003 + trainer.step) * 64 + rank())
     return np.random.default_rng((recipe.seed, trainer.step, rank()))
+
+
+def begin_from(weights: Path, work: Path) -> None:
+    """Checkpoints in `work` as if training had led to these exported weights, half-size pictures done.
+
+    What is left then is the U-Net on whole pictures and its distillation; the autoencoder stays.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    text_encoder = CLIPTextModel.from_pretrained(weights / "text_encoder", dtype=torch.float32)
+    unet = UNet2DConditionModel.from_pretrained(weights / "unet", torch_dtype=torch.float32)
+    vae = AutoencoderTiny.from_pretrained(weights / "vae", torch_dtype=torch.float32)
+    for file, networks in (
+        ("autoencoder.pt", {"vae": vae}),
+        ("unet-small.pt", {"text_encoder": text_encoder, "unet": unet}),
+    ):
+        torch.save({"average": {k: n.state_dict() for k, n in networks.items()}}, work / file)
 
 
 def paint(recipe: Recipe, work: Path) -> None:
@@ -165,7 +181,10 @@ def _sampler(recipe: Recipe, work: Path, trainer: Trainer, guidance: float, name
 def train_unet(recipe: Recipe, work: Path) -> None:
     """Train text encoder and U-Net together, on half-size pictures, then on whole ones."""
     tokenizer = _tokenizer(recipe, work)
-    captions = Captions(tokenizer, [s.caption for s in data.read_scenes(work)], recipe.shape.text_length)
+    scenes = data.read_scenes(work)
+    captions = Captions(tokenizer, [s.caption for s in scenes], recipe.shape.text_length)
+    shares = np.array([HARD if s.subject in HARD_SUBJECTS else 1.0 for s in scenes])
+    shares /= shares.sum()
     schedule = Schedule()
     stretches: tuple[tuple[str, str, Course], ...] = (
         ("unet-small", "latents-small.pt", recipe.small),
@@ -189,7 +208,7 @@ def train_unet(recipe: Recipe, work: Path) -> None:
             batch: int = trainer.batch,
             rng: np.random.Generator = rng,
         ) -> dict[str, Tensor]:
-            i = rng.integers(len(latents), size=batch)
+            i = rng.choice(len(latents), size=batch, p=shares)
             return diffusion_losses(
                 networks["text_encoder"],
                 networks["unet"],
@@ -284,10 +303,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=weights, help="where the weights go")
     parser.add_argument("--work", type=Path, default=Path(".train"), help="where checkpoints are kept")
     parser.add_argument("--stage", choices=(*STAGES, "export"), help="run this stage only")
+    parser.add_argument("--from", dest="start", type=Path, help="go on from these weights (a new --work)")
     parser.add_argument("--workers", type=int, default=Recipe.workers, help="processes that train together")
     options = parser.parse_args()
     recipe = replace(Recipe(), seed=options.seed, workers=options.workers)
     stages = (options.stage,) if options.stage else (*STAGES, "export")
+    if options.start:
+        begin_from(options.start, options.work)
+        stages = tuple(s for s in stages if s not in ("autoencoder", "polish"))
     with tempfile.TemporaryDirectory() as folder:
         rendezvous = f"file://{folder}/rendezvous"
         arguments = (rendezvous, recipe, options.work, options.out, stages)
