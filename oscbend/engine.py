@@ -17,12 +17,13 @@ from oscbend.errors import BadValue
 from oscbend.frame import Structure, Values
 from oscbend.net.load import best_device
 from oscbend.net.model import Model
+from oscbend.net.network import Eager, Network
 from oscbend.net.noise import Fields
 from oscbend.net.plan import Bent, Plan
 from oscbend.net.sampler import advance
 from oscbend.net.sites import Site
 from oscbend.net.text import Embedding
-from oscbend.net.walk import Bend, Bends, Context, embed_guidance, embed_time, run_decoder, run_unet
+from oscbend.net.walk import Bend, Bends, Context, embed_guidance
 
 PLANS = 8
 """Plans that are kept; the one used longest ago goes first."""
@@ -55,6 +56,8 @@ class Engine:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.eager = Eager(model)
+        self.network: Network = self.eager
         self.fields = Fields(model.device)
         self.grain = bends.NoiseBank(model.device, torch.float32, kept=16)
         self.pictures: dict[str, Any] = {}
@@ -101,7 +104,7 @@ class Engine:
         """
         plan = self._plan(structure)
         self._load(plan, values)
-        image = self._draw(plan, values, plan.at)
+        image = self._draw(plan, values, plan.at, self.network)
         return Rendered(_pictures(image), torch.isfinite(image).flatten(1).all(1).cpu().numpy())
 
     @torch.inference_mode()
@@ -114,7 +117,7 @@ class Engine:
         plan = Plan(structure, self.model, self.pictures)
         self._load(plan, values)
         watch = _Watch(plan)
-        self._draw(plan, values, [_Everywhere(watch, step) for step in range(plan.steps + 1)])
+        self._draw(plan, values, [_Everywhere(watch, step) for step in range(plan.steps + 1)], self.eager)
         return watch.culprit
 
     @torch.inference_mode()
@@ -169,7 +172,7 @@ class Engine:
         """Draws a frame without its bends and shows every site's tensor to `look`."""
         plan = Plan(replace(structure, bends=()), self.model, self.pictures)
         plan.load(values)
-        self._draw(plan, values, [_Everywhere(look, step) for step in range(plan.steps + 1)])
+        self._draw(plan, values, [_Everywhere(look, step) for step in range(plan.steps + 1)], self.eager)
 
     def _plan(self, structure: Structure) -> Plan:
         with self._lock:
@@ -201,16 +204,16 @@ class Engine:
         with self._lock:
             return self.grain.field(seed, bent.site.shape, ticks, str(bent.static.get("mode", "fixed")))
 
-    def _draw(self, plan: Plan, values: Values, at: list[Any]) -> Tensor:
-        """The picture, RGB around −1…1, [B, 3, H, W]."""
-        latent = self._denoise(plan, values, at)
+    def _draw(self, plan: Plan, values: Values, at: list[Any], network: Network) -> Tensor:
+        """The picture, RGB around −1…1, [B, 3, H, W]; surveys go beside the show, through `eager`."""
+        latent = self._denoise(plan, values, at, network)
         after: Bends = at[plan.steps]
         end = after.get("latent.end")
         if end is not None:
             latent = end(latent)
-        return run_decoder(self.model.decoder_stages, self.model.unscale(latent), after)
+        return network.decode(self.model.unscale(latent), after)
 
-    def _denoise(self, plan: Plan, values: Values, at: list[Any]) -> Tensor:
+    def _denoise(self, plan: Plan, values: Values, at: list[Any], network: Network) -> Tensor:
         """The finished latent, [B, 4, H/8, W/8], float32."""
         model = self.model
         clean_text = self._text(plan, values)
@@ -227,16 +230,14 @@ class Engine:
             seen = seen.contiguous(memory_format=model.memory_format)
             if plan.branches == 2:
                 seen = torch.cat([seen, seen])
-            emb = embed_time(
-                model.unet, plan.timesteps[k], model.dtype, embedded, clean_text.pooled, plan.time_ids
-            )
+            emb = network.time(plan.timesteps[k], embedded, clean_text.pooled, plan.time_ids)
             emb = _bent(here.get("time"), emb[:, :, None, None])[:, :, 0, 0]
             tokens = clean_text.tokens
             bend = here.get("text")
             if bend is not None:
                 tokens = bend(tokens.transpose(1, 2)[..., None])[..., 0].transpose(1, 2)
             context = Context(emb, tokens, plan.sized)
-            output = run_unet(model.unet_stages, seen, context, here).float()
+            output = network.unet(seen, context, here).float()
             if plan.branches == 2:
                 without, cond = output.chunk(2)
                 output = without + scale * (cond - without)
