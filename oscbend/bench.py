@@ -9,14 +9,105 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import oscbend
-from oscbend.errors import OscbendError
+from oscbend.errors import BadValue, OscbendError
+
+if TYPE_CHECKING:
+    from oscbend.net.model import Model
 
 FOLDER = Path(oscbend.__file__).parents[1] / "tests" / "bench"
+
+
+PEERS = ("streamdiffusion",)
+"""Programs that can be measured against, from a checkout given by path."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the benchmarks measure, and how thoroughly.
+
+    Args:
+        quick: fewer repetitions.
+        model: as `--model` names it.
+        device: `cuda`, `mps` or `cpu`; the first that is there by default.
+        size: width and height in pixels; None for 256 × 256 with the built-in model, else the model's own.
+        precision: `fp32`, `fp16` or `bf16`; the device's best by default.
+        decoder: a tiny decoder in place of the model's own.
+        peers: folders with checkouts of other programs, by name (of `PEERS`).
+    """
+
+    quick: bool = False
+    model: str = "tiny"
+    device: str = ""
+    size: tuple[int, int] | None = None
+    precision: str = ""
+    decoder: str = ""
+    peers: Mapping[str, Path] = field(default_factory=dict)
+
+    @cached_property
+    def loaded(self) -> Model:
+        """The model, loaded once for all benchmarks of a run: not to be changed."""
+        from oscbend.net import load, options
+
+        return load.load(
+            self.model,
+            device=self.device or None,
+            dtype=options.precision(self.precision) if self.precision else None,
+            decoder=self.decoder or None,
+        )
+
+    @property
+    def width(self) -> int:
+        """Of the pictures, in pixels."""
+        return self._size[0]
+
+    @property
+    def height(self) -> int:
+        """Of the pictures, in pixels."""
+        return self._size[1]
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.size or ((256, 256) if self.model == "tiny" else self.loaded.size)
+
+    @property
+    def at_home(self) -> bool:
+        """True for the built-in model on a processor: the goals without a graphics card are for that."""
+        return self.model == "tiny" and self.loaded.device.type == "cpu" and self._size == (256, 256)
+
+    @property
+    def on_card(self) -> bool:
+        """True for SD 1.5's shape in half precision at 512² on an NVIDIA card, as its goals say."""
+        model = self.loaded
+        half = model.device.type == "cuda" and str(model.dtype) == "torch.float16"
+        return half and model.family == "sd1" and self.model != "tiny" and self._size == (512, 512)
+
+    def rounds(self, quick: int, thorough: int) -> int:
+        """How often to repeat something."""
+        return quick if self.quick else thorough
+
+
+def peers_of(texts: Iterable[str]) -> dict[str, Path]:
+    """`streamdiffusion=DIR` -> the folder by name.
+
+    Raises:
+        BadValue: another program, or no such folder.
+    """
+    found = {}
+    for text in texts:
+        name, _, folder = text.partition("=")
+        if name not in PEERS or not folder:
+            raise BadValue(f"--peer {text!r}: write NAME=DIR with one of {', '.join(PEERS)}")
+        if not Path(folder).is_dir():
+            raise BadValue(f"--peer {name}: there is no folder {folder}")
+        found[name] = Path(folder).resolve()
+    return found
 
 
 @dataclass(frozen=True)
@@ -43,12 +134,17 @@ class Figure:
             return None
         return self.value >= self.goal if self.higher else self.value <= self.goal
 
+    def row(self) -> dict[str, Any]:
+        """The figure as an object for machines: goal and ok only where there is a goal."""
+        row: dict[str, Any] = {"name": self.name, "value": self.value, "unit": self.unit}
+        return row if self.goal is None else row | {"goal": self.goal, "ok": self.ok}
 
-def run(*, quick: bool = False, json_path: Path | None = None, only: str = "") -> list[Figure]:
+
+def run(settings: Settings, *, json_path: Path | None = None, only: str = "") -> list[Figure]:
     """Runs every benchmark in `tests/bench` and prints a table.
 
     Args:
-        quick: fewer repetitions.
+        settings: what to measure.
         json_path: where to write the figures, too.
         only: only files whose name holds this.
 
@@ -62,12 +158,16 @@ def run(*, quick: bool = False, json_path: Path | None = None, only: str = "") -
         )
     figures: list[Figure] = []
     for path in files:
-        for figure in _load(path)(quick):
+        for figure in _load(path)(settings):
             print(line(figure), flush=True)
             figures.append(figure)
     if json_path is not None:
-        rows = [{k: v for k, v in asdict(f).items() if v is not None} | {"ok": f.ok} for f in figures]
-        text = {"device": device(), "version": oscbend.__version__, "commit": commit(), "rows": rows}
+        text = {
+            "device": device(settings),
+            "version": oscbend.__version__,
+            "commit": commit(),
+            "rows": [figure.row() for figure in figures],
+        }
         json_path.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
     return figures
 
@@ -82,21 +182,27 @@ def line(figure: Figure) -> str:
     return f"{figure.name:<58}{figure.value:>10.3f} {figure.unit:<10}{goal}"
 
 
-def _load(path: Path) -> Callable[[bool], Iterable[Figure]]:
+def _load(path: Path) -> Callable[[Settings], Iterable[Figure]]:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise OscbendError(f"cannot load {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
-    return module.measure
+    measure: Callable[[Settings], Iterable[Figure]] = module.measure
+    return measure
 
 
-def device() -> str:
-    """What this was measured on."""
+def device(settings: Settings) -> str:
+    """What this was measured on, and with."""
     from oscbend.engine import device_name
 
-    return f"{device_name()}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    model = settings.loaded
+    return (
+        f"{device_name(model.device)}, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, {settings.model} {settings.width}x{settings.height} "
+        f"{str(model.dtype).removeprefix('torch.')}"
+    )
 
 
 def commit() -> str:
@@ -110,8 +216,19 @@ def commit() -> str:
     return found.stdout.strip()
 
 
-def times_ms(calls: Sequence[Callable[[], object]], rounds: int, warm_up: int = 3) -> list[list[float]]:
+def times_ms(
+    calls: Sequence[Callable[[], object]],
+    rounds: int,
+    warm_up: int = 3,
+    settle: Callable[[], object] = lambda: None,
+) -> list[list[float]]:
     """How long each of several calls takes, measured in turn so that a noisy machine slows all alike.
+
+    Args:
+        calls: what to time.
+        rounds: how often each.
+        warm_up: calls of each beforehand, not counted.
+        settle: waits until the device has done what a call gave it (`Model.settle`).
 
     Returns:
         For each call, `rounds` durations in ms.
@@ -119,11 +236,13 @@ def times_ms(calls: Sequence[Callable[[], object]], rounds: int, warm_up: int = 
     for call in calls:
         for _ in range(warm_up):
             call()
+    settle()
     taken: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
         for call, found in zip(calls, taken):
             began = time.perf_counter()
             call()
+            settle()
             found.append(1000.0 * (time.perf_counter() - began))
     return taken
 

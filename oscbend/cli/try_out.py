@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from oscbend.cli import options as o
+
 
 def demo(
     output: Annotated[
@@ -26,8 +28,28 @@ def bench(
     ] = False,
     json: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
     only: Annotated[str, typer.Option(help="Only benchmarks whose name holds this.")] = "",
+    model: o.Model = "tiny",
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT; what the model was trained on by default.")
+    ] = None,
+    decoder: o.Decoder = "",
+    device: o.Device = "",
+    precision: o.Precision = "",
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(help="Also measure against a checkout: streamdiffusion=DIR."),
+    ] = None,
 ) -> None:
     """Measure how fast it is, as ratios within one run."""
-    from oscbend.bench import run
+    from oscbend.bench import Settings, peers_of, run
 
-    run(quick=quick, json_path=json, only=only)
+    settings = Settings(
+        quick=quick,
+        model=model,
+        device=device,
+        size=None if size is None else o.size_of(size),
+        precision=precision,
+        decoder=decoder,
+        peers=peers_of(peer or ()),
+    )
+    run(settings, json_path=json, only=only)

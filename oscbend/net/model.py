@@ -80,6 +80,11 @@ class Model:
             tokens=self.prompts.length,
         )
 
+    def settle(self) -> None:
+        """Waits until the device has done all that it was given."""
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize(self.device)
+
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean and standard deviation of pictures' latents; no deviation where the encoder has none.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from oscbend.bench import Figure, times_ms
+from oscbend.bench import Figure, Settings, times_ms
 from oscbend.tiny import folder
 from oscbend.tiny.painter import COLOURS, SUBJECTS
 from oscbend.tiny.sheets import Drawing, prompts_of
@@ -33,8 +33,11 @@ def shares(drawing: Drawing, steps: int, rounds: int) -> tuple[float, float, flo
     return subject / count, colour / count, both / count
 
 
-def measure(quick: bool) -> Iterator[Figure]:
+def measure(settings: Settings) -> Iterator[Figure]:
     """Right subject and colour at 1, 2, 4 and 8 steps; milliseconds of a U-Net call and of the decoder."""
+    if not settings.at_home:
+        return
+    quick = settings.quick
     drawing = Drawing(folder())
     for steps in (4,) if quick else (1, 2, 4, 8):
         subject, colour, both = shares(drawing, steps, 1 if quick else 3)
