@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -27,15 +27,24 @@ class Moving:
 
     frames: tuple[np.ndarray, ...]
     times_s: tuple[float, ...] = (0.0,)
+    _fitted: dict[tuple[int, tuple[int, int]], np.ndarray] = field(default_factory=dict)
 
     def at(self, now_s: float, size: tuple[int, int]) -> np.ndarray:
-        """The frame of `now_s`, uint8 [height, width, 3], cropped to the middle and scaled to `size`."""
-        frame = self.frames[0]
+        """The frame of `now_s`, uint8 [height, width, 3], cropped to the middle and scaled to `size`.
+
+        The same array as long as the same frame is asked for, not to be written into.
+        """
+        place = 0
         if len(self.frames) > 1:
             length = self.times_s[-1] + (self.times_s[-1] - self.times_s[-2])
-            place = np.searchsorted(self.times_s, now_s % length, side="right") - 1
-            frame = self.frames[max(0, int(place))]
-        return fitted(frame, size)
+            place = max(0, int(np.searchsorted(self.times_s, now_s % length, side="right")) - 1)
+        key = place, size
+        found = self._fitted.get(key)
+        if found is None:
+            found = fitted(self.frames[place], size)
+            self._fitted.clear()
+            self._fitted[key] = found
+        return found
 
     @property
     def grey(self) -> np.ndarray:

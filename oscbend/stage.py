@@ -51,6 +51,8 @@ class Stage:
         loading: Mapping[str, Any] | None = None,
     ) -> None:
         self.root = (root or Path.cwd()).resolve()
+        self.epoch = 0
+        """Counts what changes pictures although structure and values stay: a file that is read anew."""
         self.loading = dict(loading or {})
         self._engines: dict[str, Engine] = {key: engine}
         self._drawing = key
@@ -161,6 +163,7 @@ class Stage:
         self._pictures[name] = read(self._below_root(name))
         for engine in self._engines.values():
             engine.set_mask(name, self._pictures[name].grey)
+        self.epoch += 1
         while len(self._pictures) > PICTURES:
             self._pictures.popitem(last=False)
         return name

@@ -37,6 +37,7 @@ class FakeStage:
     """Stands in for `Stage`: red is the first bend's first parameter, green its weight, blue the prompt."""
 
     def __init__(self) -> None:
+        self.epoch = 0
         self.texts: list[str] = []
         self.models = {"tiny", "other"}
         self.drawn: list[tuple[Structure, Values]] = []
@@ -83,6 +84,7 @@ class FakeStage:
     def read_picture(self, name: str) -> str:
         if ".." in name:
             raise BadValue(f"{name} lies outside the root folder")
+        self.epoch += 1
         return name
 
     def init(self, state: State, last: np.ndarray | None, now_s: float) -> np.ndarray | None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeStage
+from fakes import Drawn, FakeStage
 
 from oscbend.commands import Job, Reply
-from oscbend.frame import Frame
+from oscbend.frame import Frame, Structure, Values
 from oscbend.loop import Loop
 from oscbend.osc import Message
 from oscbend.schedule import Schedule
@@ -220,3 +220,128 @@ def test_whatever_goes_wrong_in_a_job_becomes_one_line() -> None:
     ended = done(Job("/x", work))
     assert ended.change is None
     assert ended.error == "KeyError: 'a\\nb'"
+
+
+class Still(Show):
+    """A show in which nothing moves by itself."""
+
+    def __init__(self, **state: Any) -> None:
+        super().__init__(noise="hold", **state)
+        self(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+
+    def drawn_by(self, *messages: tuple[Any, ...]) -> int:
+        """How many pictures are drawn for three frames, the first of which hears the messages."""
+        before = len(self.stage.drawn)
+        self(*messages)
+        self()
+        self()
+        return len(self.stage.drawn) - before
+
+
+def test_where_nothing_changes_the_frame_is_published_again_and_not_drawn() -> None:
+    show = Still()
+    with NullSink() as sink:
+        show.loop.sinks.append(sink)
+        frames = [show() for _ in range(3)]
+    assert len(show.stage.drawn) == 1
+    assert [f.number for f in frames] == [1, 2, 3]
+    assert [f.time_s for f in frames] == pytest.approx([0.1, 0.15, 0.2])
+    assert all(red(f) == 100 for f in frames)
+    assert sink.last is not None
+    assert sink.last.number == 3
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ("/bend/1/r", 1.5),
+        ("/bend/1/mix", 0.5),
+        ("/bend/1/site", "latent.1"),
+        ("/bend/1/select", "rows 0 0.5"),
+        ("/bend/1/free",),
+        ("/prompt", "another"),
+        ("/seed", 7.5),
+        ("/guidance", 4.0),
+        ("/steps", 2),
+        ("/size", 128, 64),
+        ("/noise/angle", 0.25),
+    ],
+)
+def test_what_changes_is_drawn_once(message: tuple[Any, ...]) -> None:
+    assert Still().drawn_by(("/noise/mode", "walk"), ("/noise/speed", 0.0), message) == 1
+
+
+@pytest.mark.parametrize(
+    "message", [("/bend/1/r", 1.0), ("/feature/rms", 0.3), ("/bend/2/r", 1.0), ("/sync", 1), ("/fps", 20)]
+)
+def test_a_message_that_changes_no_picture_draws_none(message: tuple[Any, ...]) -> None:
+    assert Still().drawn_by(message) == 0
+
+
+@pytest.mark.parametrize("noise", ["wander", "walk", "fresh"])
+def test_noise_that_wanders_is_drawn_in_every_frame(noise: str) -> None:
+    assert Still().drawn_by(("/noise/mode", noise)) == 3
+
+
+@pytest.mark.parametrize(("mode", "count"), [("moving", 3), ("fixed", 1)])
+def test_a_texture_that_moves_is_drawn_in_every_frame(mode: str, count: int) -> None:
+    armed = ("/bend/2", "noise", "latent.0"), ("/bend/2/mode", mode)
+    assert Still().drawn_by(*armed) == count
+    assert Still().drawn_by(*armed, ("/pause", 1)) == 1
+
+
+def test_feedback_is_drawn_until_the_picture_stays() -> None:
+    show = Show(noise="hold", feedback=True)
+    drawn = []
+
+    def halved(structure: Structure, values: Values) -> Drawn:
+        drawn.append(values)
+        first = np.full((1, 64, 64, 4), 5, np.uint8)
+        return Drawn(first if values.init is None else values.init // 2, np.ones(1, bool))
+
+    show.stage.render = halved  # type: ignore[method-assign]
+    assert [red(show()) for _ in range(8)] == [5, 2, 1, 0, 0, 0, 0, 0]
+    assert len(drawn) == 5
+
+
+def test_a_film_to_start_from_is_drawn_as_it_moves_on() -> None:
+    show = Show(noise="hold", init="film.mp4")
+    levels = iter([1, 1, 2, 2, 2, 3])
+    show.stage.init = lambda *_: np.full((1, 64, 64, 3), next(levels), np.uint8)  # type: ignore[method-assign]
+    for _ in range(6):
+        show()
+    assert [int(v.init[0, 0, 0, 0]) for _, v in show.stage.drawn if v.init is not None] == [1, 2, 3]
+
+
+def test_a_mask_that_is_read_anew_is_drawn() -> None:
+    show = Still()
+    show(("/bend/1/select", "mask spot.png"))
+    assert show.drawn_by(("/bend/1/select", "mask spot.png")) == 1
+
+
+def test_a_frame_that_failed_is_tried_again() -> None:
+    show = Still()
+    show.stage.broken = True
+    assert red(show(("/bend/1/r", 2.0))) == 100
+    show.stage.broken = False
+    assert red(show()) == 200
+    show.stage.spoilt = True
+    assert show.drawn_by(("/bend/1/r", 0.5)) == 3
+    show.stage.spoilt = False
+    assert red(show()) == 50
+
+
+def test_what_was_shown_before_a_failure_is_not_taken_for_what_is_asked_for_after_it() -> None:
+    show = Still()
+    show.stage.broken = True
+    show(("/bend/1/r", 2.0))
+    show.stage.broken = False
+    assert show.drawn_by(("/bend/1/r", 1.0)) == 1
+
+
+def test_a_picture_that_was_held_goes_on_without_being_drawn() -> None:
+    show = Still()
+    assert show.drawn_by(("/freeze", 1)) == 0
+    assert show.drawn_by(("/freeze", 0)) == 0
+    assert show.drawn_by(("/freeze", 1), ("/bend/1/r", 2.0)) == 0
+    assert show.drawn_by(("/freeze", 0)) == 1

@@ -47,3 +47,12 @@ def test_what_is_no_picture_is_said(tmp_path: Path) -> None:
         read(tmp_path / "text.png")
     with pytest.raises(BadValue, match="no file"):
         read(tmp_path / "missing.png")
+
+
+def test_a_picture_is_scaled_once_for_each_size(tmp_path: Path) -> None:
+    Image.fromarray(np.full((40, 60, 3), 80, np.uint8)).save(tmp_path / "grey.png")
+    picture = read(tmp_path / "grey.png")
+    first = picture.at(0.0, (64, 64))
+    assert picture.at(0.5, (64, 64)) is first
+    assert picture.at(1.0, (32, 48)).shape == (48, 32, 3)
+    assert picture.at(1.5, (64, 64)).shape == (64, 64, 3)
