@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oscbend.reference import Sheet
     from oscbend.stage import Stage
 
-Model = Annotated[str, typer.Option(help="tiny, a folder, a hub name, or a .safetensors file.")]
+Model = Annotated[str, typer.Option(help="tiny, a folder, a hub name, a .safetensors file, or random:sd15.")]
 Config = Annotated[str, typer.Option(help="For a single file: folder with its family's configuration.")]
 Decoder = Annotated[str, typer.Option(help="A tiny decoder (AutoencoderTiny) instead of the model's own.")]
 Lora = Annotated[list[str] | None, typer.Option(help="LoRA file, or FILE:SCALE; may be given several times.")]
@@ -120,12 +120,12 @@ class Loading:
 def stage_of(model: str, how: Loading, root: Path) -> Stage:
     """The model, loaded, behind a stage; a warning if a graphics card lies idle."""
     from oscbend.engine import Engine
-    from oscbend.net import load, options
+    from oscbend.net import architectures, load, options
     from oscbend.stage import Stage
 
-    warning = load.gpu_warning()
-    if warning:
-        say(f"WARNING: {warning}")
+    for warning in (load.gpu_warning(), architectures.notice(model)):
+        if warning:
+            say(f"WARNING: {warning}")
     loading: dict[str, Any] = {
         "allow_pickle": how.allow_pickle,
         "config": how.config or None,

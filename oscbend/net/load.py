@@ -24,7 +24,7 @@ import transformers
 from huggingface_hub import constants, snapshot_download
 
 from oscbend.errors import BadModel, one_line
-from oscbend.net import checkpoint
+from oscbend.net import architectures, checkpoint
 from oscbend.net.model import Model
 from oscbend.net.text import Prompts
 
@@ -59,7 +59,8 @@ def load(
     """Loads a model.
 
     Args:
-        name: `tiny` (built in), a folder in diffusers' format, a single file, or a name on the hub.
+        name: `tiny` (built in), a folder in diffusers' format, a single file, a name on the hub, or
+            `random:sd15` and the like (`architectures`, for benchmarks).
         device: `cuda`, `mps` or `cpu`; by itself the first that is there.
         dtype: of the U-Net and text encoders; by itself float16, float32 on the CPU.
         vae_dtype: of the autoencoder; by itself as `dtype`, and wider where it is known to overflow.
@@ -67,7 +68,7 @@ def load(
             where that is a third faster, and contiguous elsewhere.
         config: for a single file, a folder with the family's configuration.
         loras: LoRA files and how much of each.
-        decoder: folder or hub name of an AutoencoderTiny to take in the autoencoder's place.
+        decoder: an AutoencoderTiny in the autoencoder's place: folder, hub name, or `random:taesd`.
         allow_pickle: also read files that can run code while they are read.
 
     Raises:
@@ -77,7 +78,10 @@ def load(
     where = torch.device(device or best_device())
     precision = dtype or (torch.float32 if where.type == "cpu" else torch.float16)
     layout = memory_format or _layout(where)
-    pipe = _pipeline(name, precision, config, allow_pickle)
+    if architectures.is_random(name):
+        pipe = architectures.pipeline(name, precision, with_vae=decoder is None)
+    else:
+        pipe = _pipeline(name, precision, config, allow_pickle)
     family = _family(name, pipe)
     for number, (path, amount) in enumerate(loras):
         _fuse(pipe, path, amount, number, allow_pickle)
@@ -307,7 +311,9 @@ def _fuse(pipe: Any, path: str, amount: float, number: int, allow_pickle: bool) 
 
 
 def _decoder(name: str, dtype: torch.dtype, allow_pickle: bool) -> Any:
-    """An AutoencoderTiny from a folder or the hub."""
+    """An AutoencoderTiny from a folder or the hub, or a random one."""
+    if architectures.is_random(name):
+        return architectures.decoder(name, dtype)
 
     def read(local: bool) -> Any:
         return diffusers.AutoencoderTiny.from_pretrained(
