@@ -10,6 +10,7 @@ Each says what was wrong and what to do; none means that the program is broken.
     ├── BadScore            a score file that breaks its format
     ├── BadAudio            audio that cannot be read, or holds nothing
     ├── BadModel            a checkpoint that is missing, truncated, pickled or of another family
+    ├── OutOfMemory         a size or model that the device has no room for
     ├── NotFinite           a frame with NaN or infinity in it, and the bend that made it
     └── MissingLibrary      an optional library that is not installed, and how to install it
 """
@@ -57,6 +58,10 @@ class BadAudio(OscbendError):
 
 class BadModel(OscbendError):
     """A checkpoint that cannot be loaded, and why."""
+
+
+class OutOfMemory(OscbendError):
+    """The device has no room for what was to be drawn or loaded."""
 
 
 class NotFinite(OscbendError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -138,6 +138,48 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
         return a.tobytes() == b.tobytes()
     middle = a.shape[1] // 2
     return np.array_equal(a[:, middle], b[:, middle]) and np.array_equal(a, b)
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """Pictures, and whether they can be shown.
+
+    Args:
+        pictures: uint8 [B, H, W, 4], RGBA, top row first, alpha 255, C-contiguous, nobody else's.
+        finite: bool [B], False where NaN or infinity came out.
+    """
+
+    pictures: np.ndarray
+    finite: np.ndarray
+
+
+class Pending(Protocol):
+    """Pictures on their way, which the device may still be drawing."""
+
+    def ready(self) -> bool:
+        """True if `result` waits for nothing."""
+
+    def result(self) -> Rendered:
+        """Waits for the pictures; the same ones whenever it is asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """Pictures that are drawn already.
+
+    Args:
+        rendered: the pictures.
+    """
+
+    rendered: Rendered
+
+    def ready(self) -> bool:
+        """True."""
+        return True
+
+    def result(self) -> Rendered:
+        """The pictures."""
+        return self.rendered
 
 
 @dataclass(frozen=True, eq=False)

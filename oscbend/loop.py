@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from oscbend import bends
 from oscbend.commands import Reply, Show, perform
-from oscbend.errors import BadMessage, one_line
+from oscbend.drawing import Drawing, Failed
+from oscbend.errors import BadMessage, OutOfMemory, one_line
 from oscbend.features import Buses
-from oscbend.frame import Frame, Structure, Values, alike
+from oscbend.frame import Frame, Structure, Values
 from oscbend.modulation import Modulation, Shot, collate
 from oscbend.osc import Message
 from oscbend.schedule import Schedule
@@ -32,32 +32,6 @@ class Sink(Protocol):
 
     def put(self, frame: Frame) -> None:
         """Takes a frame; never waits."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """What was drawn last, and from what.
-
-    Args:
-        structure, values: that it was drawn from.
-        epoch: of the stage.
-        ticking: True if the frame numbers count.
-        pictures: uint8 [H, W, 4] each.
-    """
-
-    structure: Structure
-    values: Values
-    epoch: int
-    ticking: bool
-    pictures: list[np.ndarray]
-
-    def serves(self, structure: Structure, values: Values, epoch: int) -> bool:
-        """True if drawing would give the same pictures again."""
-        return (
-            epoch == self.epoch
-            and structure == self.structure
-            and alike(values, self.values, ticking=self.ticking)
-        )
 
 
 class Loop:
@@ -102,7 +76,10 @@ class Loop:
         self.dropped_packets: Callable[[], int] = lambda: schedule.dropped
         self._ended = 0
         self._prepared = False
-        self._drawn: _Drawn | None = None
+        self._flying: Drawing | None = None
+        self._newest: Drawing | None = None
+        self._drawable: Structure | None = None
+        self._asked: dict[str, Hashable | None] = {}
         self._syncs: deque[tuple[int, int, Hashable | None]] = deque()
         self._complained: dict[tuple[Hashable, str], float] = {}
         self._blamed: set[Structure] = set()
@@ -111,18 +88,69 @@ class Loop:
         self._shown_s: deque[float] = deque(maxlen=120)
 
     def step(self, now_s: float, took_s: float | None = None) -> Frame:
-        """Shows the frame of `now_s`.
+        """Draws the frame of `now_s`, and shows it if it is ready.
+
+        A graphics card draws beside: then the frame before this one is shown, and this one by the next step,
+        or by `land` once it is ready.
 
         Args:
             now_s: seconds on the clock of the show; must not go back.
             took_s: how long the last step took, for `/status`.
+
+        Returns:
+            The newest frame that was shown.
         """
         if took_s is not None:
             self._times_s.append(took_s)
-        self._shown_s.append(now_s)
         shot = self.prepare(now_s)
-        picture = self.draw([shot])[0] if shot is not None else self.held()
-        return self.publish(picture, now_s)
+        if shot is None:
+            self.land()
+            return self.publish(self.held(), now_s)
+        self.send([shot], [now_s])
+        if self.frame is None or self.state.feedback:
+            self.land()
+        return self.frame or self.publish(self.held(), now_s)
+
+    @property
+    def flying(self) -> bool:
+        """True if a frame has been begun and not been shown."""
+        return self._flying is not None
+
+    def send(self, shots: Sequence[Shot], times_s: Sequence[float], batch: int | None = None) -> None:
+        """Begins frames that share a structure, and shows those that were begun before.
+
+        Where nothing has changed since, these are the same pictures again, and nothing is drawn.
+
+        Args:
+            shots: 1..batch of them.
+            times_s: when each is shown.
+            batch: B; by itself as many as there are.
+        """
+        structure, values = collate(shots, batch or len(shots))
+        newest, epoch = self._newest, self.stage.epoch
+        if newest is not None and newest.serves(structure, values, epoch):
+            drawing = replace(newest, times_s=tuple(times_s))
+        else:
+            try:
+                pending = self.stage.submit(structure, values)
+            except Exception as error:  # whatever a network throws, the show goes on with the picture it had
+                pending = Failed(error)
+            drawing = Drawing(structure, values, epoch, pending, tuple(times_s))
+        before, self._flying, self._newest = self._flying, drawing, drawing
+        if before is not None:
+            self._finish(before)
+        self.land(wait=False)
+
+    def land(self, *, wait: bool = True) -> None:
+        """Shows the frames that are on their way, if there are any.
+
+        Args:
+            wait: False only if they are ready.
+        """
+        drawing = self._flying
+        if drawing is not None and (wait or drawing.pending.ready()):
+            self._flying = None
+            self._finish(drawing)
 
     def prepare(self, now_s: float) -> Shot | None:
         """Carries out what is due, and tells what the frame needs; None if the picture is held."""
@@ -131,6 +159,8 @@ class Loop:
             for message in due.messages:
                 self._perform(message, due.time_s, due.sender, due.local)
         self._answer_syncs()
+        if self.state.feedback:
+            self.land()
         shot = self.modulation.shot(self.state, now_s, self.stage)
         self._report_dormant(shot)
         if self.state.freeze and self._prepared:
@@ -141,38 +171,30 @@ class Loop:
             return replace(shot, structure=replace(shot.structure, start=0))
         return replace(shot, values=replace(shot.values, init=init))
 
-    def draw(self, shots: Sequence[Shot], batch: int | None = None) -> list[np.ndarray]:
-        """Pictures of frames that share a structure, uint8 [H, W, 4]; the last good one where one failed.
-
-        Where nothing has changed since the last call, its pictures are given again, and nothing is drawn.
-        """
-        structure, values = collate(shots, batch or len(shots))
-        epoch = self.stage.epoch
-        if self._drawn is not None and self._drawn.serves(structure, values, epoch):
-            return self._drawn.pictures[: len(shots)]
-        self._drawn = None
+    def _finish(self, drawing: Drawing) -> None:
+        """Shows frames; where one failed, the last good picture."""
+        structure, values, count = drawing.structure, drawing.values, len(drawing.times_s)
+        pictures, finite = [self.held(structure)] * count, [False] * count
         try:
-            drawn = self.stage.render(structure, values)
-        except Exception as error:  # whatever a network throws, the show goes on with the picture it had
-            self.failed += len(shots)
+            drawn = drawing.pending.result()
+        except OutOfMemory as error:
+            self._put_back(structure, str(error), drawing.times_s[0])
+        except Exception as error:  # whatever a network throws, as in send
             self._blame(structure, values, one_line(error))
-            return [self.held(structure)] * len(shots)
-        pictures = []
-        last = self.held(structure)
-        for picture, finite in zip(drawn.pictures[: len(shots)], drawn.finite):
-            if finite:
-                last = picture
-            else:
-                self.failed += 1
-            pictures.append(last)
-        if not all(drawn.finite[: len(shots)]):
-            self._blame(structure, values, "the picture is not finite")
-        elif len(shots) == structure.batch:
-            self._drawn = _Drawn(structure, values, epoch, _ticking(structure), pictures)
-        return pictures
+        else:
+            self._drawable = structure
+            pictures, finite = list(drawn.pictures), drawn.finite[:count].tolist()
+            if not all(finite):
+                self._blame(structure, values, "the picture is not finite")
+        if not all(finite):
+            self.failed += finite.count(False)
+            self._newest = None
+        for picture, good, time_s in zip(pictures, finite, drawing.times_s):
+            self.publish(picture if good else self.held(structure), time_s)
 
     def publish(self, picture: np.ndarray, now_s: float) -> Frame:
         """Gives a picture to all sinks."""
+        self._shown_s.append(now_s)
         self.frame = Frame(self.number, now_s, picture)
         self.number += 1
         for sink in self.sinks:
@@ -214,6 +236,7 @@ class Loop:
         except BadMessage as error:
             self._complain("/fail", message.address, str(error), time_s, sender)
             return
+        self._note_change(show.state, sender)
         self.state = show.state
         for note in show.notes:
             self._complain("/warn", message.address, note, time_s, sender)
@@ -234,7 +257,9 @@ class Loop:
             if ended.change is None:
                 self._complain("/fail", job.address, ended.error, now_s, job.to)
                 continue
-            self.state = ended.change(self.state)
+            state = ended.change(self.state)
+            self._note_change(state, job.to)
+            self.state = state
             for note in ended.notes:
                 self._complain("/warn", job.address, note, now_s, job.to)
             if not job.quiet:
@@ -257,6 +282,29 @@ class Loop:
         self.say(f"{address}: {text}" if not text.startswith(address) else text)
         self.answer(Reply(kind, (address, text), to))
 
+    def _note_change(self, state: State, sender: Hashable | None) -> None:
+        """Remembers who asked for another model or size, to answer if there is no room for it."""
+        if state.model != self.state.model:
+            self._asked["/model"] = sender
+        if (state.width, state.height) != (self.state.width, self.state.height):
+            self._asked["/size"] = sender
+
+    def _put_back(self, structure: Structure, what: str, now_s: float) -> None:
+        """Goes back to the model or the size of the last picture, where the new one has no room."""
+        good, state = self._drawable, self.state
+        if good is not None and structure.model == state.model != good.model:
+            self.state = replace(state, model=good.model)
+            text = f"{state.model}: {what}; {good.model} stays"
+            self._complain("/fail", "/model", text, now_s, self._asked.get("/model"))
+            return
+        size = (structure.width, structure.height)
+        if good is not None and size == (state.width, state.height) != (good.width, good.height):
+            self.state = replace(state, width=good.width, height=good.height)
+            text = f"{state.width} {state.height}: {what}; {good.width} {good.height} stays"
+            self._complain("/fail", "/size", text, now_s, self._asked.get("/size"))
+            return
+        self._complain("/fail", "/frame", f"{what}; the last good one stays", now_s, None)
+
     def _report_dormant(self, shot: Shot) -> None:
         if shot.dormant != self._dormant:
             for id in set(shot.dormant) - set(self._dormant):
@@ -274,12 +322,3 @@ class Loop:
             self._blamed.clear()
         self._blamed.add(structure)
         self.worker.submit(self.stage.blame_job(structure, values, what))
-
-
-def _ticking(structure: Structure) -> bool:
-    """True if something in the structure moves with the number of the frame."""
-    for armed in structure.bends:
-        row = bends.OPERATORS[armed.op]
-        if "noise" in row.tags and dict(armed.static).get("mode", row.arg("mode").default) == "moving":
-            return True
-    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -14,6 +15,7 @@ import numpy as np
 from oscbend.audio import Sound, analyze_sound, read, to_score
 from oscbend.errors import OscbendError
 from oscbend.features import Buses
+from oscbend.frame import Frame
 from oscbend.loop import Loop
 from oscbend.modulation import SPECTRUM_BUS, Modulation, Shot
 from oscbend.osc import Bundle, Message, TimeTag
@@ -178,6 +180,57 @@ class _Strict(Loop):
             raise OscbendError("; ".join(self.refused))
 
 
+class _Filming(_Strict):
+    """A loop that begins frames by the batch, where neighbours share a structure."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._waiting: list[tuple[Shot, float]] = []
+        self._batch = 1
+
+    def take(self, shot: Shot | None, now_s: float, batch: int) -> None:
+        """Draws a frame, now or with the ones that follow.
+
+        Args:
+            shot: what it needs; None holds the picture.
+            now_s: when it is shown.
+            batch: B; with feedback it is 1.
+        """
+        if shot is None:
+            self.land()
+            self.publish(self.held(), now_s)
+            return
+        if self._waiting and self._waiting[-1][0].structure != shot.structure:
+            self._begin()
+        self._batch = 1 if self.state.feedback else batch
+        self._waiting.append((shot, now_s))
+        if len(self._waiting) == self._batch:
+            self._begin()
+
+    def land(self, *, wait: bool = True) -> None:
+        """Shows the frames that are on their way; if it waits, also those that were not begun."""
+        if wait:
+            self._begin()
+        super().land(wait=wait)
+
+    def _begin(self) -> None:
+        if self._waiting:
+            shots, times_s = zip(*self._waiting)
+            self._waiting.clear()
+            self.send(shots, times_s, self._batch)
+
+
+class _Reel:
+    """A sink that keeps every picture until it is fetched."""
+
+    def __init__(self, pictures: deque[np.ndarray]) -> None:
+        self.pictures = pictures
+
+    def put(self, frame: Frame) -> None:
+        """Keeps a picture."""
+        self.pictures.append(frame.picture)
+
+
 def _fade(i: int, frames: int) -> tuple[Message, Message]:
     share = i / max(1, frames - 1)
     return Message("/prompt/1/weight", (1.0 - share,)), Message("/prompt/2/weight", (share,))
@@ -234,35 +287,20 @@ def frames(
     schedule = Schedule(horizon_s=None)
     schedule.put_score(score)
     modulation = Modulation(Buses(), steps, size)
-    loop = _Strict(stage, InPlace(), state, schedule, modulation=modulation, say=say)
+    loop = _Filming(stage, InPlace(), state, schedule, modulation=modulation, say=say)
     loop.opening = strict
+    shown: deque[np.ndarray] = deque()
+    loop.sinks.append(_Reel(shown))
     count = frame_count(score, fps)
-    waiting: list[Shot] = []
-    begun = 0
-
-    def flush() -> Iterator[np.ndarray]:
-        nonlocal begun
-        if not waiting:
-            return
-        for picture in loop.draw(waiting, batch if not loop.state.feedback else 1):
-            loop.publish(picture, float(begun / exact))
-            begun += 1
-            yield picture
-        if begun == len(waiting) and loop.failed:
-            raise OscbendError("the first picture could not be drawn; see the lines above")
-        waiting.clear()
-
     for i in range(count):
-        shot = loop.prepare(float(i / exact))
+        now_s = float(i / exact)
+        shot = loop.prepare(now_s)
         if strict and i == 0:
             loop.check()
-        if shot is None or (waiting and waiting[-1].structure != shot.structure):
-            yield from flush()
-        if shot is None:
-            begun += 1
-            yield loop.publish(loop.held(), float(i / exact)).picture
-            continue
-        waiting.append(shot)
-        if len(waiting) == batch or loop.state.feedback:
-            yield from flush()
-    yield from flush()
+        loop.take(shot, now_s, batch)
+        if i == count - 1:
+            loop.land()
+        if loop.number == len(shown) and shown and loop.failed:
+            raise OscbendError("the first picture could not be drawn; see the lines above")
+        while shown:
+            yield shown.popleft()

@@ -13,10 +13,11 @@ import numpy as np
 from oscbend import bends, tiny
 from oscbend.commands import Job
 from oscbend.commands.bend import full_static
-from oscbend.engine import Engine, Rendered
-from oscbend.errors import BadValue
-from oscbend.frame import Structure, Values
+from oscbend.engine import Engine
+from oscbend.errors import BadValue, OutOfMemory
+from oscbend.frame import Pending, Rendered, Structure, Values
 from oscbend.net import load, sampler, sites
+from oscbend.net.memory import room_for
 from oscbend.pictures import Moving, read
 from oscbend.state import State
 from oscbend.table import Value
@@ -137,22 +138,27 @@ class Stage:
         Raises:
             BadModel: it cannot be loaded.
             BadValue: a file or folder outside the root.
+            OutOfMemory: there is no room for it beside the one that runs.
         """
         engine, scales = self._engines.get(source), self._scales.get(source)
         if engine is None or scales is None:
             if Path(source).exists():
                 self._below_root(source)
-            engine = Engine(load.load(source, **self.loading))
-            for text in list(self._texts):
-                engine.encode(text)
-            for name, picture in self._pictures.items():
-                engine.set_mask(name, picture.grey)
-            scales = measured(engine)
+            with room_for(f"the model {source}"):
+                engine, scales = self._loaded(source)
         with self._lock:
             self._scales = {**self._scales, source: scales}
             others = {k: e for k, e in self._engines.items() if k != source}
             self._engines = {**others, source: engine}
         return source
+
+    def _loaded(self, source: str) -> tuple[Engine, dict[str, float]]:
+        engine = Engine(load.load(source, **self.loading))
+        for text in list(self._texts):
+            engine.encode(text)
+        for name, picture in self._pictures.items():
+            engine.set_mask(name, picture.grey)
+        return engine, measured(engine)
 
     def read_picture(self, name: str) -> str:
         """Reads a picture or film below the root; gives its key.
@@ -194,9 +200,25 @@ class Stage:
 
     def render(self, structure: Structure, values: Values) -> Rendered:
         """Draws frames."""
+        return self.submit(structure, values).result()
+
+    def submit(self, structure: Structure, values: Values) -> Pending:
+        """Begins to draw frames.
+
+        Raises:
+            OutOfMemory: there is no room for this size; or for a new model, which is let go.
+        """
+        try:
+            pending = self._engines[structure.model].submit(structure, values)
+        except OutOfMemory:
+            if structure.model != self._drawing:
+                self._forget([structure.model])
+            raise
         if structure.model != self._drawing:
-            self._forget_older(structure.model)
-        return self._engines[structure.model].render(structure, values)
+            keys = list(self._engines)
+            self._drawing = structure.model
+            self._forget(keys[: keys.index(structure.model)])
+        return pending
 
     def _below_root(self, name: str) -> Path:
         path = (self.root / name).resolve()
@@ -204,14 +226,11 @@ class Stage:
             raise BadValue(f"{name} lies outside the root folder {self.root}; start the server with --root")
         return path
 
-    def _forget_older(self, model: str) -> None:
-        """Lets every model go that was loaded before the one that is drawn with now."""
+    def _forget(self, models: Sequence[str]) -> None:
+        """Lets models go: those that were loaded before the one that is drawn with now."""
         with self._lock:
-            self._drawing = model
-            keys = list(self._engines)
-            kept = keys[keys.index(model) :]
-            self._engines = {k: self._engines[k] for k in kept}
-            self._scales = {k: self._scales[k] for k in kept}
+            self._engines = {k: engine for k, engine in self._engines.items() if k not in models}
+            self._scales = {k: scales for k, scales in self._scales.items() if k not in models}
             self._sites.clear()
             self._resolved.clear()
 

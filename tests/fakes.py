@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from oscbend import bends
 from oscbend.commands import Job
-from oscbend.errors import BadModel, BadValue
-from oscbend.frame import Structure, Values
+from oscbend.errors import BadModel, BadValue, OutOfMemory
+from oscbend.frame import Done, Pending, Rendered, Structure, Values
 from oscbend.net.sites import Site, resolve
 from oscbend.state import State
 
@@ -25,14 +24,6 @@ NETWORK = (
 )
 
 
-@dataclass
-class Drawn:
-    """What a stage draws."""
-
-    pictures: np.ndarray
-    finite: np.ndarray
-
-
 class FakeStage:
     """Stands in for `Stage`: red is the first bend's first parameter, green its weight, blue the prompt."""
 
@@ -44,6 +35,8 @@ class FakeStage:
         self.blamed: list[str] = []
         self.spoilt = False
         self.broken = False
+        self.room = 10**9
+        self.too_large: set[str] = set()
 
     def sites(self, state: State) -> tuple[Site, ...]:
         latents = [Site(f"latent.{k}", None, (4, 8, 8)) for k in range(state.step_count)]
@@ -95,7 +88,14 @@ class FakeStage:
     def prepare(self, state: State) -> None:
         self.texts.append("prepared")
 
-    def render(self, structure: Structure, values: Values) -> Drawn:
+    def submit(self, structure: Structure, values: Values) -> Pending:
+        return Done(self.render(structure, values))
+
+    def render(self, structure: Structure, values: Values) -> Rendered:
+        if structure.width * structure.height > self.room:
+            raise OutOfMemory(f"not enough memory for pictures of {structure.width} x {structure.height}")
+        if structure.model in self.too_large:
+            raise OutOfMemory("not enough memory for this model's frames")
         if self.broken:
             raise RuntimeError("out of memory")
         self.drawn.append((structure, values))
@@ -108,8 +108,47 @@ class FakeStage:
                 pictures[b, ..., 0] = int(np.clip(np.ravel(first[b])[0] * 100, 0, 255))
                 pictures[b, ..., 1] = int(values.weights[0, -1, -1, b] * 255)
             pictures[b, ..., 2] = len(values.prompts[b][0][0]) % 256
-        return Drawn(pictures, np.full(batch, not self.spoilt))
+        return Rendered(pictures, np.full(batch, not self.spoilt))
 
     def blame_job(self, structure: Structure, values: Values, what: str) -> Job:
         self.blamed.append(what)
         return Job("/frame", lambda: ((lambda state: state), [what]), quiet=True)
+
+
+class Later:
+    """Pictures that are drawn already and get ready when somebody waits for them, or says so."""
+
+    def __init__(self, stage: DelayedStage, number: int, drawn: Rendered | Exception) -> None:
+        self.stage = stage
+        self.number = number
+        self.drawn = drawn
+
+    def ready(self) -> bool:
+        return self.number <= self.stage.done
+
+    def result(self) -> Rendered:
+        if not self.ready():
+            self.stage.log.append(f"wait {self.number}")
+            self.stage.done = self.number
+        if isinstance(self.drawn, Exception):
+            raise self.drawn
+        return self.drawn
+
+
+class DelayedStage(FakeStage):
+    """A stage that draws beside, as a graphics card does; `log` tells what was begun and waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[str] = []
+        self.done = 0
+        self.begun = 0
+        self.fails_later = False
+
+    def submit(self, structure: Structure, values: Values) -> Pending:
+        drawn: Rendered | Exception = self.render(structure, values)
+        if self.fails_later:
+            drawn = RuntimeError("the card fell over")
+        self.begun += 1
+        self.log.append(f"begin {self.begun}")
+        return Later(self, self.begun, drawn)

@@ -32,6 +32,7 @@ ROWS = (
     "stage",
     "schedule",
     "worker",
+    "drawing",
     "loop",
     "audio",
     "sinks",

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Drawn, FakeStage
+from fakes import DelayedStage, FakeStage
 
 from oscbend.commands import Job, Reply
-from oscbend.frame import Frame, Structure, Values
+from oscbend.frame import Frame, Rendered, Structure, Values
 from oscbend.loop import Loop
 from oscbend.osc import Message
 from oscbend.schedule import Schedule
@@ -22,8 +22,8 @@ from oscbend.worker import Beside, InPlace, done
 class Show:
     """A loop with a stage that needs no network, and what came out of it."""
 
-    def __init__(self, worker: Any = None, **state: Any) -> None:
-        self.stage = FakeStage()
+    def __init__(self, worker: Any = None, stage: FakeStage | None = None, **state: Any) -> None:
+        self.stage = stage or FakeStage()
         self.schedule = Schedule()
         self.replies: list[Reply] = []
         self.said: list[str] = []
@@ -294,10 +294,10 @@ def test_feedback_is_drawn_until_the_picture_stays() -> None:
     show = Show(noise="hold", feedback=True)
     drawn = []
 
-    def halved(structure: Structure, values: Values) -> Drawn:
+    def halved(structure: Structure, values: Values) -> Rendered:
         drawn.append(values)
         first = np.full((1, 64, 64, 4), 5, np.uint8)
-        return Drawn(first if values.init is None else values.init // 2, np.ones(1, bool))
+        return Rendered(first if values.init is None else values.init // 2, np.ones(1, bool))
 
     show.stage.render = halved  # type: ignore[method-assign]
     assert [red(show()) for _ in range(8)] == [5, 2, 1, 0, 0, 0, 0, 0]
@@ -345,3 +345,153 @@ def test_a_picture_that_was_held_goes_on_without_being_drawn() -> None:
     assert show.drawn_by(("/freeze", 0)) == 0
     assert show.drawn_by(("/freeze", 1), ("/bend/1/r", 2.0)) == 0
     assert show.drawn_by(("/freeze", 0)) == 1
+
+
+class Carded(Show):
+    """A show whose stage draws beside; the bend's parameter tells the frames apart."""
+
+    def __init__(self, **state: Any) -> None:
+        self.card = DelayedStage()
+        super().__init__(stage=self.card, **state)
+        self.sink = Kept()
+        self.loop.sinks.append(self.sink)
+        self(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+
+    @property
+    def reds(self) -> list[int]:
+        return [red(f) for f in self.sink.frames]
+
+
+class Kept:
+    """A sink that keeps all frames."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def put(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+
+def test_the_next_frame_is_begun_before_the_last_one_is_waited_for() -> None:
+    show = Carded()
+    show(("/bend/1/r", 2.0))
+    show(("/bend/1/r", 0.5))
+    show(("/bend/1/r", 0.2))
+    assert show.card.log == [
+        "begin 1", "wait 1", "begin 2", "begin 3", "wait 2", "begin 4", "wait 3",
+    ]  # fmt: skip
+    assert show.reds == [100, 200, 50]
+    assert [f.time_s for f in show.sink.frames] == pytest.approx([0.05, 0.1, 0.15])
+    assert [f.number for f in show.sink.frames] == [0, 1, 2]
+
+
+def test_a_frame_that_is_ready_is_shown_at_once() -> None:
+    show = Carded()
+    show(("/bend/1/r", 2.0))
+    assert show.loop.flying
+    show.loop.land(wait=False)
+    assert show.reds == [100], "not yet ready"
+    show.card.done = 2
+    show.loop.land(wait=False)
+    assert show.reds == [100, 200]
+    assert not show.loop.flying
+
+
+def test_feedback_waits_for_the_picture_that_it_starts_from() -> None:
+    show = Carded()
+    show(("/bend/1/r", 2.0))
+    show(("/feedback", 1), ("/bend/1/r", 0.5))
+    assert show.reds == [100, 200, 50]
+    assert not show.loop.flying
+    init = show.stage.drawn[-1][1].init
+    assert init is not None
+    assert init[0, 0, 0, 0] == 200
+
+
+def test_what_is_on_its_way_is_shown_before_the_picture_is_held() -> None:
+    show = Carded()
+    show(("/bend/1/r", 2.0))
+    show(("/freeze", 1))
+    show()
+    assert show.reds == [100, 200, 200, 200]
+
+
+def test_a_frame_on_its_way_that_fails_leaves_the_last_good_picture() -> None:
+    show = Carded()
+    show.card.fails_later = True
+    show(("/bend/1/r", 2.0))
+    show.card.fails_later = False
+    show(("/bend/1/r", 0.5))
+    show.loop.land()
+    assert show.reds == [100, 100, 50]
+    assert show.stage.blamed == ["RuntimeError: the card fell over"]
+    assert show.loop.failed == 1
+
+
+def test_a_frame_on_its_way_that_is_not_finite_is_not_shown() -> None:
+    show = Carded()
+    show.stage.spoilt = True
+    show(("/bend/1/r", 2.0))
+    show.stage.spoilt = False
+    show(("/bend/1/r", 0.5))
+    show.loop.land()
+    assert show.reds == [100, 100, 50]
+    assert show.stage.blamed == ["the picture is not finite"]
+
+
+def test_a_frame_like_the_one_on_its_way_is_not_drawn() -> None:
+    show = Carded(noise="hold")
+    show(("/bend/1/r", 2.0))
+    for _ in range(3):
+        show()
+    show.loop.land()
+    assert show.card.begun == 2
+    assert show.reds == [100, 200, 200, 200, 200]
+
+
+@pytest.mark.parametrize("kind", [Show, Carded])
+def test_a_size_without_room_is_put_back_and_answered(kind: type[Show]) -> None:
+    show = kind()
+    show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+    show.stage.room = 64 * 64
+    show(("/bend/1/r", 2.0), ("/size", 1024, 512), ("/steps", 3))
+    show(("/bend/1/r", 1.5))
+    show.loop.land()
+    assert show.told("/fail") == [
+        ("/size", "1024 512: not enough memory for pictures of 1024 x 512; 64 64 stays")
+    ]
+    assert [r.to for r in show.replies if r.address == "/fail"] == [("host", 1)]
+    assert (show.loop.state.width, show.loop.state.height) == (64, 64)
+    assert show.loop.state.steps == 3, "nothing else is lost"
+    assert show.loop.frame is not None
+    assert red(show.loop.frame) == 150
+    assert show.stage.blamed == []
+    assert show.loop.failed == 1
+
+
+@pytest.mark.parametrize("kind", [Show, Carded])
+def test_a_model_without_room_is_put_back_and_answered(kind: type[Show]) -> None:
+    show = kind()
+    show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+    show.stage.too_large = {"other"}
+    show(("/model", "other"))
+    show(("/bend/1/r", 1.5))
+    show.loop.land()
+    assert show.told("/done") == [("/model", "other")]
+    assert show.told("/fail") == [("/model", "other: not enough memory for this model's frames; tiny stays")]
+    assert show.loop.state.model == "tiny"
+    assert show.loop.frame is not None
+    assert red(show.loop.frame) == 150
+
+
+def test_a_frame_without_room_at_the_size_that_was_drawn_is_only_told() -> None:
+    show = Show()
+    show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+    show.stage.room = 0
+    assert red(show(("/bend/1/r", 2.0))) == 100
+    assert show.told("/fail") == [
+        ("/frame", "not enough memory for pictures of 64 x 64; the last good one stays")
+    ]
+    assert show.loop.state.width == 64
+    show.stage.room = 10**9
+    assert red(show()) == 200

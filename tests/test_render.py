@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from fakes import FakeStage
+from fakes import DelayedStage, FakeStage
 
 from oscbend.audio import analyze
 from oscbend.errors import BadAudio, BadValue, OscbendError, UnknownName
@@ -65,6 +65,40 @@ def test_a_batch_changes_nothing_but_the_speed(song: Path, batch: int) -> None:
     assert len(drawn) == 30
     assert all(np.array_equal(a, b) for a, b in zip(drawn, shown(score)))
     assert {s.batch for s, _ in stage.drawn} == {batch}, "partial batches are padded"
+
+
+def busy_score() -> Score:
+    """A film in which structure, feedback and freezing change."""
+    score = Score()
+    head = Message("/size", (64, 64)), Message("/bend/1", ("add", "latent.0")), Message("/bend/1/r", (1.0,))
+    score.add(0, *head)
+    for i in range(1, 30):
+        score.add(i / 20, Message("/bend/1/r", (i / 20,)))
+    score.add(0.2, Message("/bend/2", ("negate", "latent.0")))
+    score.add(0.5, Message("/feedback", (1,)))
+    score.add(0.7, Message("/feedback", (0,)))
+    score.add(0.9, Message("/freeze", (1,)))
+    score.add(1.1, Message("/freeze", (0,)))
+    score.add(1.5)
+    return score
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_drawing_beside_changes_nothing_but_the_speed(batch: int) -> None:
+    card = DelayedStage()
+    drawn, plain = shown(busy_score(), card, batch=batch), shown(busy_score(), batch=1)
+    assert len(drawn) == 30
+    assert all(np.array_equal(a, b) for a, b in zip(drawn, plain, strict=True))
+    assert len({int(p[0, 0, 0]) for p in plain}) > 15
+    assert card.log[:3] == ["begin 1", "begin 2", "wait 1"]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_feedback_that_begins_within_a_film_starts_from_the_frame_before(batch: int) -> None:
+    stage = DelayedStage()
+    drawn = shown(busy_score(), stage, batch=batch)
+    (first, *_) = [v for s, v in stage.drawn if v.init is not None]
+    assert np.array_equal(first.init[0], drawn[9])
 
 
 def test_a_change_of_structure_ends_a_batch() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from oscbend.errors import BadModel, BadValue, UnknownName
+from oscbend.errors import BadModel, BadValue, OutOfMemory, UnknownName
 from oscbend.features import Buses
 from oscbend.modulation import Modulation
 from oscbend.stage import Stage
@@ -88,6 +89,35 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(stage: Stage, tmp_path: P
         with pytest.raises(BadModel):
             stage.load(source, STATE)
     assert np.array_equal(drawn(stage), before)
+
+
+def test_a_model_whose_frames_have_no_room_is_let_go(
+    stage: Stage, checkpoints: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = drawn(stage)
+    key = stage.load(checkpoints("sd1"), STATE)
+    other = stage.engine(replace(STATE, model=key))
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(other, "_draw", full)
+    with pytest.raises(OutOfMemory, match="64 x 64"):
+        drawn(stage, replace(STATE, model=key))
+    with pytest.raises(KeyError):
+        stage.engine(replace(STATE, model=key))
+    assert np.array_equal(drawn(stage), before), "the old one stays"
+
+
+def test_a_model_that_has_no_room_is_refused(
+    stage: Stage, checkpoints: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("oscbend.net.load.load", full)
+    with pytest.raises(OutOfMemory, match="not enough memory for the model"):
+        stage.load(checkpoints("sd1"), STATE)
 
 
 def test_a_model_outside_the_root_is_refused(stage: Stage, checkpoint: Callable[[str], Path]) -> None:

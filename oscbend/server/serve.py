@@ -20,6 +20,9 @@ from oscbend.stage import Stage
 from oscbend.state import State
 from oscbend.worker import Beside
 
+LOOK_EVERY_S = 0.0005
+"""How often to look whether a picture that a graphics card draws is ready."""
+
 
 @dataclass(frozen=True)
 class Address:
@@ -85,9 +88,7 @@ class Server:
         next_s = self._now()
         took_s: float | None = None
         while not self.loop.over and (frames is None or self.loop.number < frames):
-            wait_s = next_s - self._now()
-            if wait_s > 0:
-                time.sleep(wait_s)
+            self._wait(next_s)
             began_s = self._now()
             self._hear()
             self.loop.step(began_s, took_s)
@@ -95,6 +96,12 @@ class Server:
             if self.loop.number == 1:
                 print(self.ready_line(), flush=True)
             next_s = max(next_s + 1.0 / self.loop.state.fps, began_s)
+
+    def _wait(self, until_s: float) -> None:
+        """Sleeps; a picture that gets ready meanwhile is shown at once."""
+        while (left_s := until_s - self._now()) > 0:
+            time.sleep(min(left_s, LOOK_EVERY_S) if self.loop.flying else left_s)
+            self.loop.land(wait=False)
 
     def ready_line(self) -> str:
         """One line that says where everything is."""

@@ -1,0 +1,62 @@
+"""Frames between the moment they are begun and the moment they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oscbend import bends
+from oscbend.frame import Pending, Rendered, Structure, Values, alike
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """Frames on their way.
+
+    Args:
+        structure, values: what they are drawn from.
+        epoch: of the stage.
+        pending: the pictures.
+        times_s: when the frames are shown, on the clock of the show; the rest of the batch is padding.
+    """
+
+    structure: Structure
+    values: Values
+    epoch: int
+    pending: Pending
+    times_s: tuple[float, ...]
+
+    def serves(self, structure: Structure, values: Values, epoch: int) -> bool:
+        """True if drawing would give the same pictures again."""
+        return (
+            epoch == self.epoch
+            and structure == self.structure
+            and alike(values, self.values, ticking=_ticking(structure))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Failed:
+    """Pictures that could not even be begun.
+
+    Args:
+        error: why.
+    """
+
+    error: Exception
+
+    def ready(self) -> bool:
+        """True."""
+        return True
+
+    def result(self) -> Rendered:
+        """Raises the error."""
+        raise self.error
+
+
+def _ticking(structure: Structure) -> bool:
+    """True if something in the structure moves with the number of the frame."""
+    for armed in structure.bends:
+        row = bends.OPERATORS[armed.op]
+        if "noise" in row.tags and dict(armed.static).get("mode", row.arg("mode").default) == "moving":
+            return True
+    return False
