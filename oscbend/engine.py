@@ -21,10 +21,11 @@ from oscbend.net.model import Model
 from oscbend.net.network import Eager, Network
 from oscbend.net.noise import Fields
 from oscbend.net.plan import Bent, Plan
+from oscbend.net.predict import predict
 from oscbend.net.sampler import advance
 from oscbend.net.sites import Site
 from oscbend.net.text import Embedding
-from oscbend.net.walk import Bend, Bends, Context, embed_guidance
+from oscbend.net.walk import Bend, Bends
 
 PLANS = 8
 """Plans that are kept; the one used longest ago goes first."""
@@ -101,7 +102,7 @@ class Engine:
             OutOfMemory: the device has no room for it.
         """
         with room_for(f"pictures of {structure.width} x {structure.height}"):
-            plan = self._plan(structure)
+            plan = self.plan(structure)
             self._load(plan, values)
             image = self._draw(plan, values, plan.at, self.network)
             finite = torch.isfinite(image).flatten(1).all(1).cpu().numpy()
@@ -174,7 +175,12 @@ class Engine:
         plan.load(values)
         self._draw(plan, values, [_Everywhere(look, step) for step in range(plan.steps + 1)], self.eager)
 
-    def _plan(self, structure: Structure) -> Plan:
+    def plan(self, structure: Structure) -> Plan:
+        """The plan of a structure, made once for as long as it is used.
+
+        Raises:
+            BadMessage: a structure that cannot be.
+        """
         with self._lock:
             plan = self._plans.get(structure)
             if plan is not None:
@@ -191,18 +197,28 @@ class Engine:
         """Writes the frame's numbers, and gives the bends the fields that they ask for."""
         plan.load(values)
         for bent in plan.bent:
-            if "noise" in bent.row.tags and any(bent.active):
-                bent.field = self._grain(bent, values)
-            elif "steer" in bent.row.tags and bent.field is None:
-                a, b = str(bent.static.get("a", "")), str(bent.static.get("b", ""))
-                vectors = self.steer(plan.structure, a, b, bent.site.name)
-                bent.field = [vector.expand(bent.rows, -1) for vector in vectors]
+            self.furnish(bent, plan.structure, values.ticks)
 
-    def _grain(self, bent: Bent, values: Values) -> Tensor:
-        ticks = np.resize(values.ticks, bent.rows)
+    def furnish(self, bent: Bent, structure: Structure, ticks: np.ndarray) -> None:
+        """Gives a bend the field that its operator asks for.
+
+        Args:
+            bent: loaded with the frame's weights.
+            structure: whose model and schedule a steering vector is made with.
+            ticks: int64, numbers of the frames in its rows.
+        """
+        if "noise" in bent.row.tags and any(bent.active):
+            bent.field = self._grain(bent, ticks)
+        elif "steer" in bent.row.tags and bent.field is None:
+            a, b = str(bent.static.get("a", "")), str(bent.static.get("b", ""))
+            vectors = self.steer(structure, a, b, bent.site.name)
+            bent.field = [vector.expand(bent.rows, -1) for vector in vectors]
+
+    def _grain(self, bent: Bent, ticks: np.ndarray) -> Tensor:
+        rows = np.resize(ticks, bent.rows)
         seed = int(bent.static.get("seed", 0))
         with self._lock:
-            return self.grain.field(seed, bent.site.shape, ticks, str(bent.static.get("mode", "fixed")))
+            return self.grain.field(seed, bent.site.shape, rows, str(bent.static.get("mode", "fixed")))
 
     def _draw(self, plan: Plan, values: Values, at: list[Any], network: Network) -> Tensor:
         """The picture, RGB around −1…1, [B, 3, H, W]; surveys go beside the show, through `eager`."""
@@ -215,32 +231,15 @@ class Engine:
 
     def _denoise(self, plan: Plan, values: Values, at: list[Any], network: Network) -> Tensor:
         """The finished latent, [B, 4, H/8, W/8], float32."""
-        model = self.model
-        clean_text = self._text(plan, values)
-        scale = plan.guidance[:, :, None, None]  # [B, 1, 1, 1]
-        width = model.guidance_width
-        embedded = None if width is None else embed_guidance(plan.guidance[:, 0], width).to(model.dtype)
-        x, drawn = self._begin(plan, values)
+        text = self.text(plan, values)
+        x, drawn = self.begin(plan, values)
         for k in range(plan.structure.start, plan.steps):
             step, here = plan.schedule.steps[k], at[k]
             state = here.get(f"latent.{k}")
             if state is not None:
                 x = state(x) if step.scale == 1 else state(x * step.scale) / step.scale
-            seen = (x if step.scale == 1 else x * step.scale).to(model.dtype)
-            seen = seen.contiguous(memory_format=model.memory_format)
-            if plan.branches == 2:
-                seen = torch.cat([seen, seen])
-            emb = network.time(plan.timesteps[k], embedded, clean_text.pooled, plan.time_ids)
-            emb = _bent(here.get("time"), emb[:, :, None, None])[:, :, 0, 0]
-            tokens = clean_text.tokens
-            bend = here.get("text")
-            if bend is not None:
-                tokens = bend(tokens.transpose(1, 2)[..., None])[..., 0].transpose(1, 2)
-            context = Context(emb, tokens, plan.sized)
-            output = network.unet(seen, context, here).float()
-            if plan.branches == 2:
-                without, cond = output.chunk(2)
-                output = without + scale * (cond - without)
+            seen = x if step.scale == 1 else x * step.scale
+            output = predict(network, self.model, plan, seen, plan.timesteps[k], text, here)
             draw = plan.schedule.draw_of(k, plan.structure.start)
             noise = None
             if draw is not None and step.fresh != 0:
@@ -248,7 +247,7 @@ class Engine:
             x = advance(x, output, noise, step, plan.schedule.clip)
         return x
 
-    def _begin(self, plan: Plan, values: Values) -> tuple[Tensor, int]:
+    def begin(self, plan: Plan, values: Values) -> tuple[Tensor, int]:
         """The state that the first step reads, and how many draws went into it."""
         mix = values.noise
         if values.init is None:
@@ -268,7 +267,7 @@ class Engine:
         noise = self.fields.mix(mix, plan.latent_shape, drawn)
         return first.signal * latent + first.sigma * noise, drawn + 1
 
-    def _text(self, plan: Plan, values: Values) -> Embedding:
+    def text(self, plan: Plan, values: Values) -> Embedding:
         """The prompt embeddings of all rows, the unconditional ones first."""
         way = plan.structure.blend
         key = (values.prompts, values.negative if plan.branches == 2 else None, way)
@@ -331,10 +330,6 @@ def device_name(device: torch.device | None = None) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return device.type if device.type != "cpu" else f"cpu, {torch.get_num_threads()} threads"
-
-
-def _bent(bend: Bend | None, x: Tensor) -> Tensor:
-    return x if bend is None else bend(x)
 
 
 def _pictures(image: Tensor) -> np.ndarray:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from oscbend.errors import BadValue, UnknownName
 from oscbend.net.load import stated
-from oscbend.net.sampler import LIST_STEPS, SAMPLERS, Schedule, advance, schedule, start_for
+from oscbend.net.sampler import LIST_STEPS, SAMPLERS, Abreast, Schedule, advance, schedule, start_for
 
 SHAPE = (1, 4, 8, 8)
 
@@ -152,3 +152,14 @@ def test_strength_counts_as_in_diffusers(strength: float, start: int) -> None:
 def test_too_little_strength_is_refused() -> None:
     with pytest.raises(BadValue, match=r"0\.25"):
         start_for(0.2, 4)
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_steps_side_by_side_are_the_steps_one_by_one(sampler: str, clip: float | None) -> None:
+    steps = schedule(sampler, 4, checkpoints.SCHEDULERS["sd1"]().config).steps
+    generator = torch.Generator().manual_seed(1)
+    x, output, noise = (torch.randn((4, 4, 8, 8), generator=generator) for _ in range(3))
+    alone = [advance(x[k : k + 1], output[k : k + 1], noise[k : k + 1], s, clip) for k, s in enumerate(steps)]
+    together = advance(x, output, noise, Abreast.of(steps, torch.device("cpu")), clip)
+    assert torch.equal(together, torch.cat(alone))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
@@ -55,6 +55,41 @@ class Step:
     push: float
     fresh: float
 
+    @property
+    def state(self) -> float:
+        """What the next state takes of the state, where x̂₀ is not clamped."""
+        return self.keep + self.clean * self.skip
+
+    @property
+    def drive(self) -> float:
+        """What the next state takes of the output, where x̂₀ is not clamped."""
+        return self.push + self.clean * self.out
+
+
+@dataclass(frozen=True)
+class Abreast:
+    """Steps side by side, one for each sample: the numbers of `Step` as columns, [B, 1, 1, 1], float32."""
+
+    scale: Tensor
+    skip: Tensor
+    out: Tensor
+    keep: Tensor
+    clean: Tensor
+    push: Tensor
+    fresh: Tensor
+    state: Tensor
+    drive: Tensor
+
+    @classmethod
+    def of(cls, steps: Sequence[Step], device: torch.device) -> Abreast:
+        """The numbers of some steps."""
+
+        def column(name: str) -> Tensor:
+            numbers = [getattr(step, name) for step in steps]
+            return torch.tensor(numbers, dtype=torch.float32, device=device)[:, None, None, None]
+
+        return cls(**{part.name: column(part.name) for part in fields(cls)})
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -81,22 +116,24 @@ class Schedule:
         return step - start if drawn else None
 
 
-def advance(x: Tensor, output: Tensor, noise: Tensor | None, step: Step, clip: float | None) -> Tensor:
+def advance(
+    x: Tensor, output: Tensor, noise: Tensor | None, step: Step | Abreast, clip: float | None
+) -> Tensor:
     """The next state.
 
     Args:
         x: state, [B, C, H, W], float32.
         output: the network's, guided, [B, C, H, W], float32.
         noise: this step's draw, where the schedule has one.
-        step: its numbers.
+        step: its numbers, the same for all samples or for each its own.
         clip: of the schedule.
     """
     if clip is None:
-        nxt = (step.keep + step.clean * step.skip) * x + (step.push + step.clean * step.out) * output
+        nxt = step.state * x + step.drive * output
     else:
         clean = (step.skip * x + step.out * output).clamp(-clip, clip)
         nxt = step.keep * x + step.clean * clean + step.push * output
-    return nxt if noise is None or step.fresh == 0 else nxt + step.fresh * noise
+    return nxt if noise is None else nxt + step.fresh * noise
 
 
 def start_for(strength: float, steps: int) -> int:
