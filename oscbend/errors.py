@@ -18,6 +18,7 @@ Each says what was wrong and what to do; none means that the program is broken.
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable
 
 
@@ -37,11 +38,20 @@ class UnknownName(BadMessage):
     """A name that does not exist; the text lists the nearest ones that do."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(kind, name)
         self.kind = kind
         self.name = name
-        self.nearest = nearest(name, known)
+        self._known = known
+
+    @functools.cached_property
+    def nearest(self) -> tuple[str, ...]:
+        """The names most like it; looked for when somebody asks, since that is slow and a flood of wrong
+        messages is answered only now and then."""
+        return nearest(self.name, self._known)
+
+    def __str__(self) -> str:
         hint = f"; nearest: {', '.join(self.nearest)}" if self.nearest else ""
-        super().__init__(f"unknown {kind} {name!r}{hint}")
+        return f"unknown {self.kind} {self.name!r}{hint}"
 
 
 class BadValue(BadMessage):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from oscbend.errors import BadValue, UnknownName
-from oscbend.state import Listening
+from oscbend.state import AS_IT_COMES, Listening
 
 WINDOW_S = 20.0
 SLOT_S = 0.02
@@ -43,16 +43,20 @@ def follow(
 
 @dataclass
 class Bus:
-    """One feature: its follower's state, what this frame heard, and its range so far."""
+    """One feature: its follower's state, what this frame heard, and its range so far.
+
+    Messages may be laid into `inbox` as (time, number), where the bus has one component; `settle` hears them.
+    """
 
     size: int
     value: np.ndarray
+    inbox: list[tuple[float, float]] = field(default_factory=list)
     count: int = 0
     total: np.ndarray = field(default_factory=lambda: np.zeros(0))
     peak: np.ndarray = field(default_factory=lambda: np.zeros(0))
     frame: np.ndarray = field(default_factory=lambda: np.zeros(1))
     recent: deque[np.ndarray] = field(default_factory=deque)
-    slots: deque[tuple[int, np.ndarray]] = field(default_factory=deque)
+    slots: deque[tuple[int, float | np.ndarray]] = field(default_factory=deque)
     last_s: float = -math.inf
     ranged_s: float = -math.inf
     lo: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -67,6 +71,23 @@ class Bus:
             time_s: the message's time.
             how: smoothing and range.
         """
+        if self.size == 1 and how.median <= 1:
+            self._hear_numbers([(time_s, float(values[0]))], how)
+        else:
+            self._hear(values, time_s, how)
+
+    def settle(self, how: Listening) -> None:
+        """Hears what waits in the inbox."""
+        if not self.inbox:
+            return
+        waiting, self.inbox = self.inbox, []
+        if how.median <= 1:
+            self._hear_numbers(waiting, how)
+            return
+        for time_s, number in waiting:
+            self._hear(np.array([number]), time_s, how)
+
+    def _hear(self, values: np.ndarray, time_s: float, how: Listening) -> None:
         self.recent.append(values)
         while len(self.recent) > how.median:
             self.recent.popleft()
@@ -81,26 +102,56 @@ class Bus:
         if how.range == "auto":
             self._range(middle, time_s)
 
-    def _range(self, values: np.ndarray, time_s: float) -> None:
+    def _hear_numbers(self, heard: Iterable[tuple[float, float]], how: Listening) -> None:
+        """`_hear` without a median for a bus of one component: the same sums, many at a time."""
+        value, last_s = float(self.value[0]), self.last_s
+        count = self.count
+        total, peak = (float(self.total[0]), float(self.peak[0])) if count else (0.0, -math.inf)
+        attack_s, release_s, ranged = how.attack_s, how.release_s, how.range == "auto"
+        slot = self.slots[-1][0] if self.slots else None
+        for time_s, number in heard:
+            if last_s == -math.inf:
+                value = number
+            else:
+                tau = attack_s if number > value else release_s
+                share = 1.0 if tau <= 0 else -math.expm1(-max(0.0, time_s - last_s) / tau)
+                value += (number - value) * share
+            last_s = time_s
+            total += value
+            peak = max(peak, value)
+            count += 1
+            if ranged:
+                if slot == int(time_s / SLOT_S):
+                    self.slots[-1] = (slot, number)
+                else:
+                    self._range(number, time_s)
+                    slot = self.slots[-1][0]
+        self.value, self.total, self.peak = np.array([value]), np.array([total]), np.array([peak])
+        self.count, self.last_s = count, last_s
+        self.recent.clear()
+
+    def _range(self, values: float | np.ndarray, time_s: float) -> None:
         """Moves the automatic range: 5th to 95th percentile of the last 20 s, one value every 20 ms."""
         slot = int(time_s / SLOT_S)
         if self.slots and self.slots[-1][0] == slot:
             self.slots[-1] = (slot, values)
-        else:
-            self.slots.append((slot, values))
+            return
+        self.slots.append((slot, values))
         while self.slots[0][0] < slot - WINDOW_S / SLOT_S:
             self.slots.popleft()
         young = len(self.slots) < RANGE_EVERY_S / SLOT_S * 4
         if not young and time_s - self.ranged_s < RANGE_EVERY_S:
             return
         self.ranged_s = time_s
-        self.lo, self.hi = np.percentile(np.stack([v for _, v in self.slots]), [5, 95], axis=0)
+        seen = np.array([v for _, v in self.slots], np.float64).reshape(-1, self.size)
+        self.lo, self.hi = np.percentile(seen, [5, 95], axis=0)
         if self.widest.shape != self.lo.shape:
             self.widest = np.zeros(self.size)
         self.widest = np.maximum(self.widest, self.hi - self.lo)
 
     def close_frame(self, how: Listening) -> None:
         """Settles what this frame sees of the messages since the last one."""
+        self.settle(how)
         if self.count and how.hold == "max":
             self.frame = self.peak
         elif self.count and how.hold == "mean":
@@ -128,6 +179,8 @@ class Buses(Mapping[str, Bus]):
     """All feature buses of a show; a bus is made by its first message."""
 
     def __init__(self) -> None:
+        self.made = 0
+        """How often a bus was made; whoever keeps one must ask for it anew when this has changed."""
         self._buses: dict[str, Bus] = {}
 
     def __getitem__(self, name: str) -> Bus:
@@ -161,12 +214,20 @@ class Buses(Mapping[str, Bus]):
             if bus is None and len(self._buses) >= MAX_BUSES:
                 raise BadValue(f"/feature/{name}: there are {MAX_BUSES} features already")
             bus = self._buses[name] = Bus(array.size, array)
+            self.made += 1
+        bus.settle(how)
         bus.feed(array, time_s, how)
+
+    def settle(self, listening: Mapping[str, Listening]) -> None:
+        """Hears what waits in any inbox."""
+        for name, bus in self._buses.items():
+            if bus.inbox:
+                bus.settle(listening.get(name, AS_IT_COMES))
 
     def close_frame(self, listening: Mapping[str, Listening]) -> None:
         """Settles what this frame sees of every bus."""
         for name, bus in self._buses.items():
-            bus.close_frame(listening.get(name, DEFAULT))
+            bus.close_frame(listening.get(name, AS_IT_COMES))
 
     def unit(self, feature: str, listening: Mapping[str, Listening]) -> np.ndarray:
         """A feature (`bands`) or one component (`bands.3`) over its range.
@@ -178,13 +239,10 @@ class Buses(Mapping[str, Bus]):
         bus = self._buses.get(name)
         if bus is None:
             return np.zeros(1)
-        unit = bus.unit(listening.get(name, DEFAULT))
+        unit = bus.unit(listening.get(name, AS_IT_COMES))
         if component is None:
             return unit
         return unit[component : component + 1] if component < unit.size else np.zeros(1)
-
-
-DEFAULT = Listening()
 
 
 def split(feature: str) -> tuple[str, int | None]:

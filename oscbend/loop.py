@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from oscbend.commands import Reply, Show, perform
+from oscbend.commands.direct import Direct
 from oscbend.drawing import Drawing, Failed
 from oscbend.errors import BadMessage, OutOfMemory, one_line
 from oscbend.features import Buses
@@ -24,6 +25,7 @@ from oscbend.worker import Worker
 Answer = Callable[[Reply], None]
 
 COMPLAIN_EVERY_S = 1.0
+COMPLAINTS_A_SECOND = 50
 COMPLAINTS = 1024
 
 
@@ -74,6 +76,7 @@ class Loop:
         self.over = False
         self.bad_packets: Callable[[], int] = lambda: schedule.bad
         self.dropped_packets: Callable[[], int] = lambda: schedule.dropped
+        self._direct = Direct(self.modulation.buses)
         self._ended = 0
         self._prepared = False
         self._flying: Drawing | None = None
@@ -81,6 +84,8 @@ class Loop:
         self._drawable: Structure | None = None
         self._asked: dict[str, Hashable | None] = {}
         self._syncs: deque[tuple[int, int, Hashable | None]] = deque()
+        self._counted_s = -COMPLAIN_EVERY_S
+        self._count = 0
         self._complained: dict[tuple[Hashable, str], float] = {}
         self._blamed: set[Structure] = set()
         self._dormant: tuple[str, ...] = ()
@@ -157,7 +162,9 @@ class Loop:
         self._take_ended(now_s)
         for due in self.schedule.due(now_s):
             for message in due.messages:
-                self._perform(message, due.time_s, due.sender, due.local)
+                if not self._direct.take(self.state, message, due.time_s):
+                    self._perform(message, due.time_s, due.sender, due.local)
+        self.state = self._direct.settled(self.state)
         self._answer_syncs()
         if self.state.feedback:
             self.land()
@@ -230,11 +237,13 @@ class Loop:
         )
 
     def _perform(self, message: Message, time_s: float, sender: Hashable | None, local: bool) -> None:
+        self.state = self._direct.settled(self.state)
         show = Show(self.state, self.modulation, self.stage, time_s, sender, local, self.status)
         try:
             perform(show, message)
         except BadMessage as error:
-            self._complain("/fail", message.address, str(error), time_s, sender)
+            if self._may_complain(time_s):
+                self._complain("/fail", message.address, str(error), time_s, sender)
             return
         self._note_change(show.state, sender)
         self.state = show.state
@@ -269,6 +278,13 @@ class Loop:
         while self._syncs and self._syncs[0][0] <= self._ended:
             _, id, to = self._syncs.popleft()
             self.answer(Reply("/synced", (id,), to))
+
+    def _may_complain(self, now_s: float) -> bool:
+        """False beyond so many complaints a second: a flood of wrong addresses costs and says little."""
+        if not 0 <= now_s - self._counted_s < COMPLAIN_EVERY_S:
+            self._counted_s, self._count = now_s, 0
+        self._count += 1
+        return self._count <= COMPLAINTS_A_SECOND
 
     def _complain(self, kind: str, address: str, text: str, now_s: float, to: Hashable | None) -> None:
         """Answers once a second at most for each sender and address, so that a wrong patch floods nobody."""

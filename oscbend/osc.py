@@ -23,6 +23,12 @@ from oscbend.errors import BadMessage, BadPacket, BadValue
 NESTING = 8
 """How deep bundles, and arrays, may stand inside each other."""
 
+HEADS = 4096
+"""How many beginnings of messages (address and type tags) are kept."""
+
+HEAD_MAX = 256
+"""Longest beginning that is kept, in bytes."""
+
 _UNIX_EPOCH = 2_208_988_800  # 1 January 1970 in NTP seconds
 
 
@@ -124,6 +130,10 @@ def flatten(packet: Message | Bundle) -> list[tuple[TimeTag, tuple[Message, ...]
     return [(time, tuple(messages)) for time, messages in groups.items()]
 
 
+_HEADS: dict[bytes, tuple[str, str, Struct]] = {}
+"""Address and type tags as they came -> address, tags, and what reads the arguments."""
+
+
 class _UnknownTag(BadPacket):
     """The message is sound as far as one can tell, but holds a type that OSC does not have."""
 
@@ -136,10 +146,23 @@ def decode(datagram: bytes) -> Message | Bundle:
     Raises:
         BadPacket: it is not well-formed, or is a single message with an unknown type tag.
     """
+    if type(datagram) is not bytes:
+        datagram = bytes(datagram)
     size = len(datagram)
+    head = datagram[: (datagram.find(0, datagram.find(b"\0,") + 2) | 3) + 1]
+    known = _HEADS.get(head)
+    if known is not None and size == len(head) + known[2].size:
+        return Message(known[0], known[2].unpack_from(datagram, len(head)), known[1])
     if size == 0 or size & 3:
         raise BadPacket(f"a packet of {size} bytes: OSC packets are multiples of 4")
-    return _packet(bytes(datagram), 0, size, 1)
+    packet = _packet(datagram, 0, size, 1)
+    if isinstance(packet, Message) and packet.tags and len(head) <= HEAD_MAX:
+        numbers = _numbers(packet.tags.encode())
+        if numbers is not None and size == len(head) + numbers.size:
+            if len(_HEADS) >= HEADS:
+                _HEADS.clear()
+            _HEADS[head] = packet.address, packet.tags, numbers
+    return packet
 
 
 def _packet(data: bytes, pos: int, end: int, depth: int) -> Message | Bundle:

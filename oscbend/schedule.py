@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from oscbend import osc
 from oscbend.errors import BadPacket
@@ -57,25 +58,49 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def put_datagram(
-        self, data: bytes, arrived_s: float, unix_offset_s: float, sender: Hashable, local: bool
+    def put_datagrams(
+        self,
+        datagrams: Iterable[tuple[bytes, Hashable]],
+        arrived_s: float,
+        unix_offset_s: float,
+        is_local: Callable[[Any], bool],
     ) -> None:
-        """Decodes a datagram and schedules what it holds; a bad one is dropped whole and counted.
+        """Decodes what came at one time and schedules it; a bad datagram is dropped whole and counted.
 
         Args:
-            data: as received.
+            datagrams: as received, and from whom; senders are compared by `is`, then by `==`.
             arrived_s: on the clock of the loop.
             unix_offset_s: Unix time minus the clock of the loop.
-            sender, local: see `Due`.
+            is_local: tells of a sender whether it is on this machine.
         """
-        try:
-            packet = osc.decode(data)
-        except BadPacket:
-            self.bad += 1
-            return
-        if isinstance(packet, osc.Bundle):
-            self.bad += packet.skipped
-        for tag, messages in osc.flatten(packet):
+        now: list[osc.Message] = []
+        sender: Hashable | None = None
+        for data, came_from in datagrams:
+            try:
+                packet = osc.decode(data)
+            except BadPacket:
+                self.bad += 1
+                continue
+            if isinstance(packet, osc.Message) and (came_from is sender or came_from == sender or not now):
+                sender = came_from
+                now.append(packet)
+                continue
+            if now:
+                self.put(arrived_s, tuple(now), sender, is_local(sender))
+                now = []
+            if isinstance(packet, osc.Message):
+                sender = came_from
+                now.append(packet)
+            else:
+                self._put_bundle(packet, arrived_s, unix_offset_s, came_from, is_local(came_from))
+        if now:
+            self.put(arrived_s, tuple(now), sender, is_local(sender))
+
+    def _put_bundle(
+        self, bundle: osc.Bundle, arrived_s: float, unix_offset_s: float, sender: Hashable, local: bool
+    ) -> None:
+        self.bad += bundle.skipped
+        for tag, messages in osc.flatten(bundle):
             time_s = arrived_s if tag.immediate else tag.unix_s - unix_offset_s
             if time_s < arrived_s:
                 self.late += 1

@@ -80,6 +80,10 @@ class Listening:
     hold: str = "latest"
 
 
+AS_IT_COMES = Listening()
+"""How a feature is heard that nobody has set."""
+
+
 @dataclass(frozen=True)
 class State:
     """Everything a show is at one moment, but the features' own memory.
@@ -163,10 +167,14 @@ class State:
 
     def with_value(self, address: str, value: Value) -> State:
         """The state with a live control set; what drove it lets go."""
+        return self.with_values({address: value})
+
+    def with_values(self, values: Mapping[str, Value]) -> State:
+        """The state with several live controls set."""
         maps = self.maps
-        if address in maps:
-            maps = {a: m for a, m in maps.items() if a != address}
-        return replace(self, live={**self.live, address: value}, maps=maps)
+        if not maps.keys().isdisjoint(values):
+            maps = {a: m for a, m in maps.items() if a not in values}
+        return replace(self, live={**self.live, **values}, maps=maps)
 
     def with_map(self, address: str, map: Map) -> State:
         """The state with a live control driven by a feature."""
@@ -178,7 +186,7 @@ class State:
 
     def listening_to(self, feature: str) -> Listening:
         """How the feature is heard."""
-        return self.listening.get(feature, Listening())
+        return self.listening.get(feature, AS_IT_COMES)
 
     def hearing(self, feature: str, **changes: Any) -> State:
         """The state in which the feature is heard differently."""

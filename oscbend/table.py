@@ -24,7 +24,8 @@ class Arg:
     Args:
         name: as it stands in addresses and keyword arguments.
         type: OSC type: `f` number, `i` whole number, `s` string (the message's remaining atoms, joined
-            with spaces), `b` switch; `*f`, `*i`, `*s` take all remaining atoms as a tuple.
+            with spaces), `b` switch; `*f`, `*i`, `*s` take all remaining atoms as a tuple, `*` leaves them as
+            they are.
         default: value when it is not given; None where it must be given.
         help: one line.
         live: True if it is a value that may change in every frame (and be mapped); False if static.
@@ -113,6 +114,8 @@ class Arg:
         return parsed[0] if self.size == 1 else parsed  # type: ignore[return-value]
 
     def _one(self, atom: Any, kind: str, say: Callable[[str], None] | None) -> float | int | str:
+        if not kind:
+            return atom
         if kind == "s":
             text = _text(atom)
             if self.choices and text not in self.choices:

@@ -16,6 +16,7 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
+from oscbend import osc
 from oscbend.errors import BadMessage, BadPacket, BadValue
 from oscbend.osc import (
     IMMEDIATELY,
@@ -347,6 +348,48 @@ def test_damaged_packets_never_do_harm(packet, data):
     start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(datagram) // 4)] * 2)))
     decodes_or_refuses(bytes(datagram))
     decodes_or_refuses(bytes(datagram[start * 4 : end * 4]))
+
+
+def outcome(datagram):
+    """What comes of a datagram, as text."""
+    try:
+        packet = decode(datagram)
+    except BadPacket as error:
+        return str(error)
+    return repr(packet)
+
+
+heads = st.sampled_from(
+    [b"/a\0\0,f\0\0", b"/a\0\0,ff\0", b"/a\0\0,\0\0\0", b"a\0\0\0,i\0\0", b"/a\0,,f\0\0", b"/{a,b}\0\0,f\0\0"]
+)
+
+
+@given(
+    heads,
+    st.binary(max_size=12),
+    heads,
+    st.lists(st.tuples(st.integers(0, 19), st.integers(0, 255)), max_size=2),
+)
+def test_what_is_remembered_of_one_message_changes_no_other(first, rest, second, damage):
+    datagram = bytearray(second + rest)
+    for place, byte in damage:
+        if place < len(datagram):
+            datagram[place] = byte
+    datagram = bytes(datagram)
+    osc._HEADS.clear()
+    fresh = outcome(datagram)
+    for known in (first + bytes(4), first + bytes(8), second + bytes(4), second + bytes(8)):
+        outcome(known)
+    assert outcome(datagram) == fresh
+    assert outcome(bytearray(datagram)) == fresh
+
+
+def test_a_flood_of_addresses_is_not_remembered_for_ever():
+    for number in range(3 * osc.HEADS):
+        decode(encode_message(f"/n/{number}", (0.5,)))
+    decode(encode_message("/" + "n" * 2 * osc.HEAD_MAX, (0.5,)))
+    assert len(osc._HEADS) <= osc.HEADS
+    assert max(map(len, osc._HEADS)) <= osc.HEAD_MAX
 
 
 @pytest.mark.skipif(not shutil.which("oscsend"), reason="needs liblo-tools")

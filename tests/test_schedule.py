@@ -7,6 +7,7 @@ from oscbend.schedule import Schedule
 from oscbend.score import Score
 
 NOW_UNIX = 1_800_000_000.0
+HOST = ("127.0.0.1", 9)
 
 
 def heard(schedule: Schedule, now_s: float) -> list[str]:
@@ -14,7 +15,7 @@ def heard(schedule: Schedule, now_s: float) -> list[str]:
 
 
 def put(schedule: Schedule, data: bytes, arrived_s: float = 0.0) -> None:
-    schedule.put_datagram(data, arrived_s, NOW_UNIX, ("127.0.0.1", 9), True)
+    schedule.put_datagrams([(data, HOST)], arrived_s, NOW_UNIX, lambda sender: sender == HOST)
 
 
 def tagged(at_s: float, address: str) -> bytes:
@@ -100,3 +101,31 @@ def test_a_rounded_time_tag_belongs_to_its_frame() -> None:
     schedule.put_score(score)
     for i in range(100):
         assert heard(schedule, i * 1001 / 24000) == [f"/{i}"]
+
+
+def test_messages_that_came_together_act_together_in_their_order() -> None:
+    schedule = Schedule()
+    other = ("10.0.0.2", 9)
+    came = [
+        (encode_message("/a"), HOST),
+        (encode_message("/b"), ("127.0.0.1", 9)),
+        (b"bad", HOST),
+        (encode_message("/c"), other),
+        (encode(Bundle(TimeTag(1), (Message("/d"), Message("/e")))), other),
+        (tagged(1.5, "/late"), other),
+        (tagged(2.5, "/g"), other),
+        (encode_message("/f"), other),
+    ]
+    schedule.put_datagrams(came, 2.0, NOW_UNIX, lambda sender: sender == HOST)
+    found = [
+        ([m.address for m in due.messages], due.time_s, due.sender, due.local) for due in schedule.due(3.0)
+    ]
+    assert found == [
+        (["/a", "/b"], 2.0, HOST, True),
+        (["/c"], 2.0, other, False),
+        (["/d", "/e"], 2.0, other, False),
+        (["/late"], 2.0, other, False),
+        (["/f"], 2.0, other, False),
+        (["/g"], 2.5, other, False),
+    ]
+    assert (schedule.bad, schedule.late) == (1, 1)

@@ -13,7 +13,7 @@ from pythonosc.udp_client import SimpleUDPClient
 from oscbend.errors import OscbendError
 from oscbend.osc import Message, decode
 from oscbend.server.replies import REPLY_MAX, encode_reply, split_reply
-from oscbend.server.udp import QUEUE_BYTES, Datagram, UdpDoor
+from oscbend.server.udp import PAUSE_S, QUEUE_BYTES, TOGETHER, Arrivals, UdpDoor
 
 
 @pytest.fixture
@@ -34,9 +34,14 @@ def drained(door, count, timeout_s=5.0):
     came = []
     end = time.monotonic() + timeout_s
     while len(came) < count and time.monotonic() < end:
-        came += door.drain()
+        came += arrived(door)
         time.sleep(0.001)
     return came
+
+
+def arrived(door):
+    """(datagram, sender, time) of all that has come."""
+    return [(*one, arrivals.time_s) for arrivals in door.drain() for one in arrivals.datagrams]
 
 
 def test_what_python_osc_sends_arrives_in_order(door):
@@ -45,8 +50,10 @@ def test_what_python_osc_sends_arrives_in_order(door):
     for number in range(50):
         sender.send_message("/n", [number, 0.5, "orb"])
     came = drained(door, 50)
-    assert [decode(datagram.data) for datagram in came] == [Message("/n", (n, 0.5, "orb")) for n in range(50)]
-    assert before <= came[0].time_s <= came[-1].time_s <= time.monotonic()
+    assert [decode(data) for data, _, _ in came] == [Message("/n", (n, 0.5, "orb")) for n in range(50)]
+    times = [time_s for _, _, time_s in came]
+    assert times == sorted(times)
+    assert before <= times[0] <= times[-1] <= time.monotonic()
     assert (door.received, door.dropped) == (50, 0)
 
 
@@ -59,32 +66,52 @@ def test_the_longest_datagram_arrives_whole(door, host):
     host.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**17)
     data = bytes(range(256)) * 255 + bytes(227)
     host.sendto(data, ("127.0.0.1", door.port))
-    assert [datagram.data for datagram in drained(door, 1)] == [data]
+    assert [came for came, _, _ in drained(door, 1)] == [data]
 
 
-def test_a_full_queue_drops_the_oldest(door):
-    for number in range(130):
-        door._put(Datagram(bytes([number]), ("127.0.0.1", 1), 0.0))
-    assert [datagram.data[0] for datagram in door.drain()] == list(range(30, 130))
+@pytest.mark.parametrize("together", [1, 7, 130])
+def test_a_full_queue_drops_the_oldest(door, together):
+    numbers = [bytes([n]) for n in range(130)]
+    for start in range(0, 130, together):
+        came = [(data, ("127.0.0.1", 1)) for data in numbers[start : start + together]]
+        door._put(Arrivals(0.0, came))
+    assert [data for data, _, _ in arrived(door)] == numbers[30:]
     assert (door.received, door.dropped) == (130, 30)
+    assert arrived(door) == []
 
 
 def test_the_queue_is_bounded_in_bytes_too():
     with UdpDoor(port=0, capacity=10**6) as door:
-        datagram = Datagram(bytes(2**20), ("127.0.0.1", 1), 0.0)
         for _ in range(QUEUE_BYTES // 2**20 + 3):
-            door._put(datagram)
+            door._put(Arrivals(0.0, [(bytes(2**20), ("127.0.0.1", 1))]))
         assert door.dropped == 3
         door.drain()
-        door._put(datagram)
-        assert len(door.drain()) == 1
+        door._put(Arrivals(0.0, [(bytes(2**20), ("127.0.0.1", 1))]))
+        assert len(arrived(door)) == 1
+
+
+def test_a_flood_is_taken_many_at_a_time():
+    with UdpDoor(port=0) as door, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+        wakes = []
+        take = door._take
+        door._take = lambda: wakes.append(take()) or wakes[-1]
+        end = time.monotonic() + 0.3
+        sent = 0
+        while time.monotonic() < end:
+            host.sendto(b"/on\0,\0\0\0", ("127.0.0.1", door.port))
+            sent += 1
+            time.sleep(0.00002)
+        came = drained(door, sent)
+    assert len(came) == sent
+    assert len(wakes) < 0.5 / PAUSE_S
+    assert max(wakes) <= TOGETHER
 
 
 def test_a_reply_comes_from_the_port_that_was_asked(door, host):
     host.sendto(b"/ping\0\0\0", ("127.0.0.1", door.port))
-    (datagram,) = drained(door, 1)
-    assert datagram.sender == host.getsockname()
-    assert door.reply("/pong", (1, 0.5, "orb", 2**40, True, None, (2.5,), float("inf")), datagram.sender)
+    ((_, sender, _),) = drained(door, 1)
+    assert sender == host.getsockname()
+    assert door.reply("/pong", (1, 0.5, "orb", 2**40, True, None, (2.5,), float("inf")), sender)
     data, sender = host.recvfrom(65507)
     assert sender == ("127.0.0.1", door.port)
     theirs = OscMessage(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ from oscbend.table import Arg, Row, Table, Value
 COMMANDS = Table("address")
 
 SUFFIXES = ("norm", "map", "unmap")
+LONGEST = 512
+"""Longest address that anything can have, in characters."""
 
 
 class Stage(Network, Protocol):
@@ -156,17 +158,18 @@ def find(address: str) -> tuple[Row, Mapping[str, str]]:
     return found
 
 
-@functools.lru_cache(maxsize=8192)
 def _find(address: str) -> tuple[Row, Mapping[str, str]] | None:
+    return _looked_up(address) if len(address) <= LONGEST else None
+
+
+@functools.lru_cache(maxsize=8192)
+def _looked_up(address: str) -> tuple[Row, Mapping[str, str]] | None:
     head, _, last = address.rpartition("/")
     if last in SUFFIXES and head:
         return COMMANDS[f"{{any}}/{last}"], {"any": head}
     parts = address.split("/")
     best: tuple[int, Row, dict[str, str]] | None = None
-    for name, row in COMMANDS.rows.items():
-        wanted = name.split("/")
-        if len(wanted) != len(parts):
-            continue
+    for wanted, row in _rows_of(len(parts), len(COMMANDS)):
         captured = {w[1:-1]: p for w, p in zip(wanted, parts) if w.startswith("{")}
         if any(w != p for w, p in zip(wanted, parts) if not w.startswith("{")) or "" in captured.values():
             continue
@@ -176,9 +179,17 @@ def _find(address: str) -> tuple[Row, Mapping[str, str]] | None:
     return None if best is None else best[1:]
 
 
-def known_addresses() -> list[str]:
+@functools.lru_cache(maxsize=64)
+def _rows_of(parts: int, rows: int) -> list[tuple[list[str], Row]]:
+    """The commands whose addresses have so many parts, cut into them; `rows` is how many are declared."""
+    cut = [(name.split("/"), row) for name, row in COMMANDS.rows.items()]
+    return [(wanted, row) for wanted, row in cut if len(wanted) == parts]
+
+
+def known_addresses() -> Iterator[str]:
     """The patterns of all rows, as they are shown when an address is unknown."""
-    return [name.replace("{", "").replace("}", "") for name in COMMANDS]
+    for name in COMMANDS:
+        yield name.replace("{", "").replace("}", "")
 
 
 def parse_args(row: Row, atoms: Sequence[Any], say: Callable[[str], None]) -> dict[str, Value]:

@@ -214,10 +214,10 @@ def _read_param(show: Show, id: str, param: str) -> tuple[Any, ...]:
 
 @COMMANDS.declare(
     "/bend/{id}/{param}",
-    Arg("value", "*s", None, "in the parameter's unit"),
+    Arg("value", "*", None, "in the parameter's unit"),
     read=_read_param,
 )
-def parameter(show: Show, id: str, param: str, value: tuple[str, ...]) -> State | Job:
+def parameter(show: Show, id: str, param: str, value: tuple[Any, ...]) -> State | Job:
     """A parameter of the bend's operator, in its unit; what drove it lets go."""
     bend = bend_called(show, id)
     arg = OPERATORS[bend.op].arg(param)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from oscbend.commands import Reply
 from oscbend.loop import Loop
@@ -129,15 +131,9 @@ class Server:
 
     def _hear(self) -> None:
         unix_offset_s = time.time() - self._now()
-        for datagram in self.door.drain():
-            host = datagram.sender[0]
-            self.schedule.put_datagram(
-                datagram.data,
-                datagram.time_s - self._began_s,
-                unix_offset_s,
-                datagram.sender,
-                _is_local(host),
-            )
+        for arrivals in self.door.drain():
+            arrived_s = arrivals.time_s - self._began_s
+            self.schedule.put_datagrams(arrivals.datagrams, arrived_s, unix_offset_s, _is_local)
 
     def _answer(self, reply: Reply) -> None:
         if not isinstance(reply.to, tuple):
@@ -150,7 +146,8 @@ class Server:
             self.door.reply(reply.address, args, reply.to)
 
 
-def _is_local(host: str) -> bool:
+@functools.lru_cache(maxsize=1024)
+def _is_local(sender: tuple[Any, ...]) -> bool:
     with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(sender[0]).is_loopback
     return False

@@ -1,6 +1,8 @@
 """The door for datagrams: a thread that puts them into a bounded queue, and does nothing else.
 
-Decoding happens once per frame, in the loop, which takes what has come with `drain`.
+Decoding happens once per frame, in the loop, which takes what has come with `drain`. The first datagram
+wakes the thread, which takes all there is and then sleeps for a moment: a flood wakes it some hundred
+times a second, not once for each datagram, and leaves the processor to the network that draws.
 """
 
 from __future__ import annotations
@@ -21,14 +23,22 @@ from oscbend.server.replies import encode_reply
 DATAGRAM_MAX = 65507
 RECEIVE_BUFFER = 4 * 2**20
 QUEUE_BYTES = 64 * 2**20
+TOGETHER = 1024
+"""How many datagrams are taken at once at most."""
+PAUSE_S = 0.0015
+"""How long the thread sleeps when it has taken all there was."""
 
 
-class Datagram(NamedTuple):
-    """What came in, from whom, and when (seconds of `time.monotonic`)."""
+class Arrivals(NamedTuple):
+    """What came in together.
 
-    data: bytes
-    sender: tuple[str, int]
+    Args:
+        time_s: when, seconds of `time.monotonic`.
+        datagrams: as received, and from whom (address, port …), in the order in which they came.
+    """
+
     time_s: float
+    datagrams: list[tuple[bytes, tuple[Any, ...]]]
 
 
 class UdpDoor:
@@ -48,7 +58,8 @@ class UdpDoor:
         self.received = 0
         self.dropped = 0
         self.unsent = 0
-        self._waiting: deque[Datagram] = deque()
+        self._waiting: deque[Arrivals] = deque()
+        self._count = 0
         self._bytes = 0
         self._lock = threading.Lock()
         self._socket = _open(host, port)
@@ -64,13 +75,13 @@ class UdpDoor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def drain(self) -> list[Datagram]:
+    def drain(self) -> list[Arrivals]:
         """All that has come since the last call, oldest first."""
         with self._lock:
-            came, self._waiting, self._bytes = self._waiting, deque(), 0
+            came, self._waiting, self._count, self._bytes = self._waiting, deque(), 0, 0
         return list(came)
 
-    def reply(self, address: str, args: Iterable[Any], to: tuple[str, int]) -> bool:
+    def reply(self, address: str, args: Iterable[Any], to: tuple[Any, ...]) -> bool:
         """Sends one reply without waiting; False (and counted in `unsent`) if it could not go out.
 
         Args:
@@ -99,27 +110,43 @@ class UdpDoor:
             selector.register(self._woken, selectors.EVENT_READ)
             while not self._closed.is_set():
                 selector.select()
-                self._take_all()
+                while self._take() == TOGETHER:
+                    pass
+                time.sleep(PAUSE_S)
 
-    def _take_all(self) -> None:
-        while not self._closed.is_set():
-            try:
-                data, sender = self._socket.recvfrom(DATAGRAM_MAX)
-            except BlockingIOError:
-                return
-            except OSError:  # Windows tells here that an earlier reply found nobody
-                self._closed.wait(0.001)
-                return
-            self._put(Datagram(data, sender[:2], time.monotonic()))
+    def _take(self) -> int:
+        """Takes what there is, up to `TOGETHER` datagrams; tells how many."""
+        came: list[tuple[bytes, tuple[Any, ...]]] = []
+        receive = self._socket.recvfrom
+        time_s = time.monotonic()
+        try:
+            while len(came) < TOGETHER:
+                came.append(receive(DATAGRAM_MAX))
+        except OSError:  # there is no more; or, as Windows tells here, an earlier reply found nobody
+            pass
+        if came:
+            self._put(Arrivals(time_s, came))
+        return len(came)
 
-    def _put(self, datagram: Datagram) -> None:
+    def _put(self, arrivals: Arrivals) -> None:
         with self._lock:
-            self.received += 1
-            self._waiting.append(datagram)
-            self._bytes += len(datagram.data)
-            while len(self._waiting) > self.capacity or self._bytes > QUEUE_BYTES:
-                self._bytes -= len(self._waiting.popleft().data)
-                self.dropped += 1
+            self.received += len(arrivals.datagrams)
+            self._waiting.append(arrivals)
+            self._count += len(arrivals.datagrams)
+            self._bytes += _size(arrivals)
+            while self._count > self.capacity or self._bytes > QUEUE_BYTES:
+                oldest = self._waiting[0].datagrams
+                excess = min(max(self._count - self.capacity, 1), len(oldest))
+                self._count -= excess
+                self._bytes -= sum(len(data) for data, _ in oldest[:excess])
+                self.dropped += excess
+                del oldest[:excess]
+                if not oldest:
+                    self._waiting.popleft()
+
+
+def _size(arrivals: Arrivals) -> int:
+    return sum(len(data) for data, _ in arrivals.datagrams)
 
 
 def _open(host: str, port: int) -> socket.socket:
