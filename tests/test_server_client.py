@@ -27,12 +27,12 @@ class Echo:
 
     def run(self):
         while not self.end.wait(0.001):
-            for datagram in self.door.drain():
-                packet = decode(datagram.data)
+            for data, sender in (one for came in self.door.drain() for one in came.datagrams):
+                packet = decode(data)
                 self.packets.append(packet)
                 for _, messages in flatten(packet):
                     for message in messages:
-                        self.answer(message, datagram.sender)
+                        self.answer(message, sender)
 
     def answer(self, message, sender):
         if message.address == "/sync":
@@ -123,7 +123,8 @@ def test_sending_goes_on_when_the_server_was_away():
             end = time.monotonic() + 5
             while again.received < 2 and time.monotonic() < end:
                 time.sleep(0.001)
-            assert [decode(datagram.data).args for datagram in again.drain()] == [(3,), (4,)]
+            came = [decode(data).args for arrivals in again.drain() for data, _ in arrivals.datagrams]
+            assert came == [(3,), (4,)]
 
 
 def test_what_does_not_fit_a_datagram_is_refused(client):
