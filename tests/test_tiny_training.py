@@ -17,7 +17,7 @@ from oscbend.tiny.distil import LEAP, leap_target
 from oscbend.tiny.painter import vocabulary
 from oscbend.tiny.settings import MINIATURE
 from oscbend.tiny.tokenizer import split_words, write_tokenizer
-from oscbend.tiny.train import build
+from oscbend.tiny.train import begin_from, build
 
 SCALE = ColourScale(mean=0.4, light=0.2, chroma=0.15)
 
@@ -109,3 +109,21 @@ def test_the_autoencoder_is_eightfold() -> None:
     vae = make_autoencoder(MINIATURE.shape)
     assert vae.encode(torch.zeros(1, 3, 64, 64)).latents.shape == (1, 4, 8, 8)
     assert vae.decode(torch.zeros(1, 4, 8, 8)).sample.shape == (1, 3, 64, 64)
+
+
+def test_training_goes_on_from_exported_weights(tmp_path: Path) -> None:
+    build(MINIATURE, tmp_path / "first", tmp_path / "out")
+    begin_from(tmp_path / "out", tmp_path / "second")
+    build(
+        MINIATURE, tmp_path / "second", tmp_path / "further", ("paint", "latents", "unet", "distil", "export")
+    )
+    decoders = [
+        (tmp_path / d / "vae" / "diffusion_pytorch_model.safetensors").read_bytes()
+        for d in ("out", "further")
+    ]
+    assert decoders[0] == decoders[1]
+    unets = [
+        (tmp_path / d / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+        for d in ("out", "further")
+    ]
+    assert unets[0] != unets[1]

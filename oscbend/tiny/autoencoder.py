@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from oscbend.tiny.colour import ColourScale, measure_scale
+from oscbend.tiny.progress import mixed
 from oscbend.tiny.settings import Shape
 
 
@@ -35,7 +36,8 @@ def make_autoencoder(shape: Shape) -> AutoencoderTiny:
 
 def to_tensor(pictures: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] as float in 0…1 [B, 3, H, W]."""
-    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
+    whole = torch.from_numpy(np.array(pictures)).to(torch.get_default_device())
+    return whole.permute(0, 3, 1, 2).float() / 255
 
 
 def scale_of(pictures: np.ndarray, file: Path, count: int = 512) -> ColourScale:
@@ -129,7 +131,7 @@ def turn_some(pictures: Tensor, scale: ColourScale, rng: np.random.Generator) ->
 
 def encode(vae: AutoencoderTiny, pictures: Tensor) -> Tensor:
     """Latents [B, 4, H/8, W/8] of pictures in 0…1 [B, 3, H, W]."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed():
         return vae.encoder(pictures.contiguous(memory_format=torch.channels_last) * 2 - 1).float()
 
 
@@ -148,7 +150,7 @@ def decoder_loss(
             one, picture = random_move(rng, one, picture)
         latents.append(one + torch.randn_like(one) * rng.uniform(0, 0.05))
         targets.append(picture)
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed():
         drawn = vae.decoder(torch.stack(latents).contiguous(memory_format=torch.channels_last))
     return picture_loss(drawn.float() / 2 + 0.5, torch.stack(targets))
 

@@ -31,19 +31,19 @@ class ColourScale:
 
     def to_latent(self, picture: Tensor) -> Tensor:
         """Opponent colours [B, 3, H, W] of a picture in 0…1 [B, 3, H, W]."""
-        matrix = OPPONENT / self._scales()[:, None]
+        matrix = OPPONENT.to(picture.device) / self._scales()[:, None]
         z = torch.einsum("ij,bjhw->bihw", matrix, picture)
         return z - torch.tensor([self.mean / self.light, 0.0, 0.0])[:, None, None]
 
     def to_picture(self, colours: Tensor) -> Tensor:
         """The picture, not clamped, of opponent colours; the inverse of `to_latent`."""
-        matrix = torch.linalg.inv(OPPONENT) * self._scales()
+        matrix = torch.linalg.inv(OPPONENT).to(colours.device) * self._scales()
         return torch.einsum("ij,bjhw->bihw", matrix, colours) + self.mean
 
 
 def measure_scale(pictures: Tensor) -> ColourScale:
     """The scale of pictures in 0…1 [B, 3, H, W], taken at an eighth of their size."""
     small = F.avg_pool2d(pictures, 8)
-    opponent = torch.einsum("ij,bjhw->bihw", OPPONENT, small)
+    opponent = torch.einsum("ij,bjhw->bihw", OPPONENT.to(small.device), small)
     chroma = opponent[:, 1:].square().mean().sqrt()
     return ColourScale(opponent[:, 0].mean().item(), opponent[:, 0].std().item(), chroma.item())

@@ -14,6 +14,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from oscbend.tiny.progress import mixed
 from oscbend.tiny.settings import Shape
 
 TRAIN_STEPS = 1000
@@ -179,7 +180,7 @@ def diffusion_losses(
     t = spread_timesteps(rng, len(x))
     alpha, sigma = schedule.at(t)
     z = (alpha * x + sigma * noise).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed():
         v = unet(z, t, text_encoder(tokens)[0], return_dict=False)[0]
     return {"v": (v.float() - (alpha * noise - sigma * x)).square().mean()}
 

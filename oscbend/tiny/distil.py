@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from oscbend.tiny.diffusion import TRAIN_STEPS, Captions, Schedule, Velocity, guided, trailing
+from oscbend.tiny.progress import mixed
 
 LEAP = TRAIN_STEPS // 2  # timesteps that a target looks ahead
 SUBSTEPS = 3  # the teacher's steps within a leap
@@ -98,14 +99,14 @@ class Distiller:
 
     def _student_loss(self, z: Tensor, t: Tensor, text: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         z = z.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             v = self.student(z, t, text, return_dict=False)[0].float()
         return (v - target).square().mean(), v.detach()
 
     def fold_losses(self, batch: int, guidance: float) -> dict[str, Tensor]:
         """The student's prediction against the teacher's guided one."""
         z, t, tokens = self._noised(batch)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), mixed():
             text, empty = (self.text_encoder(k)[0] for k in (tokens, self.captions.empty(batch)))
             target = guided(self.teacher, text, empty, guidance)(z, t)
         return {"v": self._student_loss(z, t, text, target)[0]}
@@ -118,7 +119,7 @@ class Distiller:
         z, t, tokens = self._noised(batch - own)
         z, t = torch.cat([self.chains.z, z]), torch.cat([self.chains.now(), t])
         tokens = torch.cat([self.captions.plain(self.chains.caption), tokens])
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), mixed():
             text = self.text_encoder(tokens)[0]
             target = leap_target(guided(self.teacher, text, text, 1), self.schedule, z, t)
         loss, v = self._student_loss(z, t, text, target)

@@ -17,38 +17,53 @@ from oscbend.tiny import folder
 from oscbend.tiny.autoencoder import hue_rotation, to_tensor
 from oscbend.tiny.diffusion import Schedule, guided, sample, trailing
 from oscbend.tiny.painter import COLOURS, SUBJECTS
+from oscbend.tiny.progress import mixed
 
 Bend = Callable[[Tensor], Tensor]
 TURNS = [2 * math.pi * k / 8 for k in range(8)]
+EARLY, MIDDLE, LATE = 2, 5, 8
+LIGHTS = list(np.linspace(-1.2, 1.2, 8))
+FACTORS = {EARLY: (0.6, 1.4), MIDDLE: (0.4, 1.7), LATE: (0.2, 2.0)}
+MIRRORED = [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def _turned(z: Tensor, angle: float) -> Tensor:
+    return apply("rotate", z, angle=angle, plane="r1")
+
+
+def _lifted(z: Tensor, r: float) -> Tensor:
+    return apply("add", z, r=r)
+
+
+def _multiplied(z: Tensor, r: float) -> Tensor:
+    return apply("multiply", z, r=r)
+
+
+def _reflected(z: Tensor, channel: float) -> Tensor:
+    return apply("reflect", z, channel=int(channel)) if channel < 4 else z
+
+
 BENDS: tuple[tuple[str, str, int, Callable[[Tensor, float], Tensor], list[float]], ...] = (
-    ("blue floating orb", "rotate r1", 1, lambda z, r: apply("rotate", z, angle=r, plane="r1"), TURNS),
-    ("purple landscape", "rotate r1", 4, lambda z, r: apply("rotate", z, angle=r, plane="r1"), TURNS),
-    ("orange starry night", "rotate r1", 8, lambda z, r: apply("rotate", z, angle=r, plane="r1"), TURNS),
-    ("green forest with river", "add", 2, lambda z, r: apply("add", z, r=r), list(np.linspace(-1.2, 1.2, 8))),
-    ("cyan waves", "add", 8, lambda z, r: apply("add", z, r=r), list(np.linspace(-1.2, 1.2, 8))),
-    ("red crane bird", "multiply", 2, lambda z, r: apply("multiply", z, r=r), list(np.linspace(0.6, 1.4, 8))),
-    ("pink flowers", "multiply", 7, lambda z, r: apply("multiply", z, r=r), list(np.linspace(0.2, 2.0, 8))),
-    (
-        "yellow rings",
-        "reflect",
-        2,
-        lambda z, c: apply("reflect", z, channel=int(c)) if c < 4 else z,
-        list(range(5)),
+    ("blue floating orb", "rotate r1", EARLY, _turned, TURNS),
+    ("purple landscape", "rotate r1", MIDDLE, _turned, TURNS),
+    ("orange flowers", "rotate r1", LATE, _turned, TURNS),
+    ("green forest with river", "add", EARLY, _lifted, LIGHTS),
+    ("pink thunderstorm", "add", MIDDLE, _lifted, LIGHTS),
+    ("cyan waves", "add", LATE, _lifted, LIGHTS),
+    *(
+        (prompt, "multiply", step, _multiplied, list(np.linspace(*FACTORS[step], 8)))
+        for prompt, step in (("red waves", EARLY), ("blue landscape", MIDDLE), ("pink flowers", LATE))
     ),
-    (
-        "blue bass guitar",
-        "reflect",
-        8,
-        lambda z, c: apply("reflect", z, channel=int(c)) if c < 4 else z,
-        list(range(5)),
-    ),
+    ("orange landscape", "reflect", EARLY, _reflected, MIRRORED),
+    ("green thunderstorm", "reflect", MIDDLE, _reflected, MIRRORED),
+    ("blue forest with river", "reflect", LATE, _reflected, MIRRORED),
 )
 """Prompt, name, step of 8 (8: the finished latent), bend, and its parameter from left to right."""
 
 
 def to_uint8(pictures: torch.Tensor) -> np.ndarray:
     """Pictures in -1…1 [B, 3, H, W] as uint8 [B, H, W, 3]."""
-    return ((pictures / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    return ((pictures / 2 + 0.5).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def grid(rows: list[np.ndarray]) -> np.ndarray:
@@ -90,9 +105,11 @@ def sample_sheet(
     padded = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
     text = text_encoder(tokenizer(prompts, **padded).input_ids)[0]
     empty = text_encoder(tokenizer([""] * len(prompts), **padded).input_ids)[0]
-    noise = torch.randn(len(prompts), 4, side, side, generator=torch.Generator().manual_seed(1))
+    seeded = torch.Generator().manual_seed(1)
+    noise = torch.randn(len(prompts), 4, side, side, generator=seeded, device="cpu")
+    noise = noise.to(torch.get_default_device())
     velocity = guided(unet, text, empty, guidance)
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed():
         rows = [to_uint8(vae.decode(sample(velocity, noise, n)).sample.float()) for n in counts]
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(grid(rows)).save(file)

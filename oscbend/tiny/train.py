@@ -45,6 +45,7 @@ from oscbend.tiny.sheets import autoencoder_sheet, sample_sheet
 from oscbend.tiny.tokenizer import write_tokenizer
 
 CHECKPOINTS = (
+    "start.pt",
     "unet-small.pt",
     "unet-full.pt",
     "distil-fold.pt",
@@ -60,7 +61,10 @@ def _latest(work: Path, name: str, network: nn.Module, before: str = "") -> nn.M
     """The network as the last checkpoint that holds it left it; of those ahead of `before`, if given."""
     names = CHECKPOINTS[: CHECKPOINTS.index(before)] if before else CHECKPOINTS
     for file in (work / n for n in reversed(names)):
-        if file.exists() and name in torch.load(file, weights_only=True, mmap=True)["average"]:
+        if (
+            file.exists()
+            and name in torch.load(file, weights_only=True, map_location="cpu", mmap=True)["average"]
+        ):
             return load_average(file, name, network)
     raise FileNotFoundError(f"{work} holds no trained {name}: run the stages ahead of this one")
 
@@ -90,7 +94,7 @@ def begin_from(weights: Path, work: Path) -> None:
     vae = AutoencoderTiny.from_pretrained(weights / "vae", torch_dtype=torch.float32)
     for file, networks in (
         ("autoencoder.pt", {"vae": vae}),
-        ("unet-small.pt", {"text_encoder": text_encoder, "unet": unet}),
+        ("start.pt", {"text_encoder": text_encoder, "unet": unet}),
     ):
         torch.save({"average": {k: n.state_dict() for k, n in networks.items()}}, work / file)
 
@@ -156,7 +160,9 @@ def encode_latents(recipe: Recipe, work: Path) -> None:
         torch.save(encode_all(vae, pictures[mine[0] : mine[-1] + 1], halve), parts[rank()])
         wait()
         if rank() == 0:
-            torch.save(torch.cat([torch.load(p, weights_only=True) for p in parts]), whole)
+            torch.save(
+                torch.cat([torch.load(p, weights_only=True, map_location="cpu") for p in parts]), whole
+            )
             for part in parts:
                 part.unlink()
         wait()
@@ -190,6 +196,8 @@ def train_unet(recipe: Recipe, work: Path) -> None:
         ("unet-small", "latents-small.pt", recipe.small),
         ("unet-full", "latents.pt", recipe.full),
     )
+    if (work / "start.pt").exists():
+        stretches = stretches[1:]
     for name, file, course in stretches:
         torch.manual_seed(recipe.seed)
         networks = {
@@ -199,7 +207,7 @@ def train_unet(recipe: Recipe, work: Path) -> None:
         if name != "unet-small":
             networks = {k: _latest(work, k, n, f"{name}.pt").train() for k, n in networks.items()}
         trainer = Trainer(networks, course, work / f"{name}.pt", recipe.save_every_s)
-        latents = torch.load(work / file, weights_only=True)
+        latents = torch.load(work / file, weights_only=True, map_location=torch.get_default_device())
         rng = _rng(recipe, trainer)
 
         def losses(
@@ -225,7 +233,7 @@ def distil(recipe: Recipe, work: Path) -> None:
     """Distil guidance, then steps."""
     tokenizer = _tokenizer(recipe, work)
     captions = Captions(tokenizer, [s.caption for s in data.read_scenes(work)], recipe.shape.text_length)
-    latents = torch.load(work / "latents.pt", weights_only=True)
+    latents = torch.load(work / "latents.pt", weights_only=True, map_location=torch.get_default_device())
     text_encoder = _latest(work, "text_encoder", make_text_encoder(recipe.shape, tokenizer))
     for name, course in (("distil-fold", recipe.fold), ("distil-leap", recipe.leap)):
         teacher, student = (_latest(work, "unet", make_unet(recipe.shape), f"{name}.pt") for _ in range(2))
@@ -287,9 +295,18 @@ def build(recipe: Recipe, work: Path, out: Path, stages: Sequence[str] = (*STAGE
         wait()
 
 
-def _work(number: int, rendezvous: str, recipe: Recipe, work: Path, out: Path, stages: Sequence[str]) -> None:
+def _work(
+    number: int,
+    rendezvous: str,
+    device: str,
+    recipe: Recipe,
+    work: Path,
+    out: Path,
+    stages: Sequence[str],
+) -> None:
     """One process of several, of one thread: a busy machine slows that less than loops shared by threads."""
     torch.set_num_threads(1)
+    torch.set_default_device(device)
     dist.init_process_group("gloo", init_method=rendezvous, rank=number, world_size=recipe.workers)
     build(recipe, work, out, stages)
     dist.destroy_process_group()
@@ -305,6 +322,7 @@ def main() -> None:
     parser.add_argument("--stage", choices=(*STAGES, "export"), help="run this stage only")
     parser.add_argument("--from", dest="start", type=Path, help="go on from these weights (a new --work)")
     parser.add_argument("--workers", type=int, default=Recipe.workers, help="processes that train together")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda (which wants --workers 1)")
     options = parser.parse_args()
     recipe = replace(Recipe(), seed=options.seed, workers=options.workers)
     stages = (options.stage,) if options.stage else (*STAGES, "export")
@@ -313,7 +331,7 @@ def main() -> None:
         stages = tuple(s for s in stages if s not in ("autoencoder", "polish"))
     with tempfile.TemporaryDirectory() as folder:
         rendezvous = f"file://{folder}/rendezvous"
-        arguments = (rendezvous, recipe, options.work, options.out, stages)
+        arguments = (rendezvous, options.device, recipe, options.work, options.out, stages)
         torch.multiprocessing.spawn(_work, arguments, nprocs=recipe.workers)
 
 
