@@ -18,6 +18,7 @@ from oscbend.frame import Frame, Structure, Values
 from oscbend.modulation import Modulation, Shot, collate
 from oscbend.osc import Message
 from oscbend.schedule import Schedule
+from oscbend.snapshot import Camera, Snapshot
 from oscbend.stage import Stage
 from oscbend.state import State
 from oscbend.worker import Worker
@@ -70,6 +71,8 @@ class Loop:
         self.sinks = list(sinks)
         self.answer = answer
         self.say = say
+        self.observers: list[Callable[[Snapshot], None]] = []
+        """Are shown the state of every frame before it is drawn; they take it and never wait."""
         self.frame: Frame | None = None
         self.number = 0
         self.failed = 0
@@ -77,6 +80,7 @@ class Loop:
         self.bad_packets: Callable[[], int] = lambda: schedule.bad
         self.dropped_packets: Callable[[], int] = lambda: schedule.dropped
         self._direct = Direct(self.modulation.buses)
+        self._camera = Camera(stage, self.modulation)
         self._ended = 0
         self._prepared = False
         self._flying: Drawing | None = None
@@ -170,6 +174,10 @@ class Loop:
             self.land()
         shot = self.modulation.shot(self.state, now_s, self.stage)
         self._report_dormant(shot)
+        if self.observers:
+            snapshot = self.snapshot(now_s)
+            for observe in self.observers:
+                observe(snapshot)
         if self.state.freeze and self._prepared:
             return None
         self._prepared = True
@@ -177,6 +185,10 @@ class Loop:
         if init is None:
             return replace(shot, structure=replace(shot.structure, start=0))
         return replace(shot, values=replace(shot.values, init=init))
+
+    def snapshot(self, now_s: float) -> Snapshot:
+        """The show as it stands, for other threads to read; made on the thread that draws."""
+        return self._camera.take(self.state, now_s, self.status())
 
     def _finish(self, drawing: Drawing) -> None:
         """Shows frames; where one failed, the last good picture."""

@@ -164,6 +164,8 @@ class Modulation:
         self.size = size
         self.turns = 0.0
         self.tick = 0
+        self.shown: dict[str, np.ndarray] = {}
+        """Address -> value of every live control that the last shot was made of, [size]."""
         self._then: float | None = None
 
     def value(self, state: State, control: Control, network: Network) -> np.ndarray:
@@ -197,6 +199,7 @@ class Modulation:
         """
         state = state.recast(self.steps, self.size)
         self.buses.close_frame(state.listening)
+        self.shown = {}
         dt_s = 0.0 if self._then is None else max(0.0, now_s - self._then)
         self._then = now_s
         if not state.pause:
@@ -232,13 +235,17 @@ class Modulation:
         return Shot(structure, replace(values, weights=values.weights[:, :, -1:, :]), dormant)
 
     def _number(self, state: State, address: str, network: Network) -> float:
-        return float(self.value(state, Control(address, FIXED[address]), network)[0])
+        return float(self._shown(state, Control(address, FIXED[address]), network)[0])
+
+    def _shown(self, state: State, control: Control, network: Network) -> np.ndarray:
+        values = self.shown[control.address] = self.value(state, control, network)
+        return values
 
     def _prompts(self, state: State, network: Network) -> Blend:
         weights = dict.fromkeys(state.prompts.values(), 0.0)
         for n, text in state.prompts.items():
             control = Control(f"/prompt/{n}/weight", WEIGHT)
-            weights[text] += max(0.0, float(self.value(state, control, network)[0])) if text else 0.0
+            weights[text] += max(0.0, float(self._shown(state, control, network)[0])) if text else 0.0
         total = sum(weights.values())
         if total <= 0:
             text = next((t for t in state.prompts.values() if t), "")
@@ -278,8 +285,8 @@ class Modulation:
                 arg.name: self._param(state, bend, arg, sites[0], network)
                 for arg in bends.OPERATORS[bend.op].live
             }
-            mix = float(self.value(state, Control(bend.address("mix"), MIX), network)[0])
-            window = self.value(state, Control(bend.address("window"), WINDOW), network)
+            mix = float(self._shown(state, Control(bend.address("mix"), MIX), network)[0])
+            window = self._shown(state, Control(bend.address("window"), WINDOW), network)
             static = tuple(sorted(bend.static.items()))
             for site in sites:
                 armed.append(Armed(bend.id, bend.op, site, static, bend.select))
@@ -288,7 +295,7 @@ class Modulation:
         return tuple(armed), tuple(params), weights, tuple(dormant)
 
     def _param(self, state: State, bend: Bend, arg: Arg, site: str, network: Network) -> np.ndarray:
-        value = self.value(state, Control(bend.address(arg.name), arg, site), network).astype(np.float32)
+        value = self._shown(state, Control(bend.address(arg.name), arg, site), network).astype(np.float32)
         return value if arg.size == 1 else value[None]
 
 

@@ -114,6 +114,10 @@ class Stage:
         """Standard deviation of the site's activations; 1 where it is not known."""
         return self._scales[state.model].get(site, 1.0)
 
+    def scales(self, state: State) -> Mapping[str, float]:
+        """Standard deviations of the activations, by site; the same object until the model changes."""
+        return self._scales[state.model]
+
     def knows(self, text: str) -> bool:
         """True if a prompt is encoded already."""
         return all(engine.knows(text) for engine in self._engines.values())

@@ -37,8 +37,15 @@ class FakeStage:
         self.broken = False
         self.room = 10**9
         self.too_large: set[str] = set()
+        self._sites: dict[int, tuple[Site, ...]] = {}
+        self._scales = {name: self.scale(name, State()) for name, _ in NETWORK}
 
     def sites(self, state: State) -> tuple[Site, ...]:
+        if state.step_count not in self._sites:
+            self._sites[state.step_count] = self._listed(state)
+        return self._sites[state.step_count]
+
+    def _listed(self, state: State) -> tuple[Site, ...]:
         latents = [Site(f"latent.{k}", None, (4, 8, 8)) for k in range(state.step_count)]
         network = [Site(name, n, shape) for n, (name, shape) in enumerate(NETWORK)]
         return (*latents, Site("latent.end", None, (4, 8, 8)), *network)
@@ -58,6 +65,9 @@ class FakeStage:
 
     def scale(self, site: str, state: State) -> float:
         return 2.0 if site.startswith("unet.") else 1.0
+
+    def scales(self, state: State) -> Mapping[str, float]:
+        return self._scales
 
     def start(self, state: State) -> int:
         return state.step_count // 2 if state.feedback or state.init else 0

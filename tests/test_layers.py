@@ -33,6 +33,7 @@ ROWS = (
     "schedule",
     "worker",
     "drawing",
+    "snapshot",
     "loop",
     "audio",
     "sinks",

@@ -1,0 +1,144 @@
+"""A show as it stood in one frame: what other threads may read while the next one is drawn.
+
+The loop makes one in every frame and hands it over; nothing in it changes afterwards, and nothing in it
+leads back to the network, the features' memory or the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, cast
+
+import numpy as np
+
+from oscbend.commands import Show
+from oscbend.modulation import Control, Modulation, default_of, find_control
+from oscbend.net import sites
+from oscbend.stage import Stage
+from oscbend.state import State
+
+Status = tuple[float | int | str, ...]
+
+_structure_of = attrgetter(*(f for f in State.__dataclass_fields__ if f not in ("live", "maps")))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The sites of the model as they stand: what commands ask of a stage, without the stage."""
+
+    sites: tuple[sites.Site, ...]
+    scales: Mapping[str, float]
+    _resolved: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict, compare=False)
+
+    def resolve(self, site: str, state: State) -> tuple[str, ...]:
+        """The sites that a name, number or pattern reaches; raises UnknownName."""
+        key = site, state.step_count
+        if key not in self._resolved:
+            self._resolved[key] = sites.resolve(site, self.sites, state.step_count)
+        return self._resolved[key]
+
+    def scale(self, site: str, state: State) -> float:
+        """Standard deviation of the site's activations; 1 where it is not known."""
+        return self.scales.get(site, 1.0)
+
+    def site_names(self, state: State) -> Sequence[str]:
+        """Every site of the model, in order."""
+        return [s.name for s in self.sites]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a feature bus held; [n]."""
+
+    value: np.ndarray
+
+
+@dataclass(frozen=True)
+class Still:
+    """Modulation as it stood in one frame.
+
+    Args:
+        buses: the features, by name.
+        shown: address -> value of the live controls that the frame was made of, [size].
+    """
+
+    buses: Mapping[str, Heard]
+    shown: Mapping[str, np.ndarray]
+
+    def value(self, state: State, control: Control, network: Any) -> np.ndarray:
+        """A control's value in the frame, [size], in its unit."""
+        shown = self.shown.get(control.address)
+        if shown is not None:
+            return shown
+        held = state.live.get(control.address)
+        value = default_of(state, control) if held is None else held
+        return np.broadcast_to(np.asarray(value, np.float64), (control.arg.size,))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A show as it stood in one frame.
+
+    Args:
+        time_s: on the clock of the loop; what came before it has been carried out.
+        state: the state.
+        modulation: features and controls.
+        stage: the sites of the model.
+        status: as `/status.reply` says it.
+        made: counts the feature buses that were made so far.
+    """
+
+    time_s: float
+    state: State
+    modulation: Still
+    stage: Standing
+    status: Status
+    made: int
+
+    @cached_property
+    def show(self) -> Show:
+        """What commands read from; nothing may be carried out on it."""
+        return Show(self.state, cast(Modulation, self.modulation), cast(Stage, self.stage), self.time_s)
+
+    @cached_property
+    def structure(self) -> tuple[Any, ...]:
+        """What decides which addresses there are, and what they take; values are not in it."""
+        return (*_structure_of(self.state), self.stage, self.made)
+
+
+class Camera:
+    """Takes snapshots of a show, on the thread that draws it: some microseconds each.
+
+    Args:
+        stage: the model that draws.
+        modulation: features, and what moves by itself.
+    """
+
+    def __init__(self, stage: Stage, modulation: Modulation) -> None:
+        self._stage = stage
+        self._modulation = modulation
+        self._standing: Standing | None = None
+
+    def take(self, state: State, now_s: float, status: Status) -> Snapshot:
+        """The show as it stands now."""
+        buses = self._modulation.buses
+        shown = self._modulation.shown
+        if not shown.keys() >= state.maps.keys():
+            shown = {**self._unseen(state), **shown}
+        heard = {name: Heard(bus.value) for name, bus in buses.items()}
+        return Snapshot(now_s, state, Still(heard, shown), self._stand(state), status, buses.made)
+
+    def _unseen(self, state: State) -> dict[str, np.ndarray]:
+        """Mapped controls of bends that are off or lie dormant: no frame is made of them."""
+        found = (find_control(state, a, self._stage) for a in state.maps if a not in self._modulation.shown)
+        return {c.address: self._modulation.value(state, c, self._stage) for c in found if c is not None}
+
+    def _stand(self, state: State) -> Standing:
+        now, scales = self._stage.sites(state), self._stage.scales(state)
+        last = self._standing
+        if last is None or last.sites is not now or last.scales is not scales:
+            last = self._standing = Standing(now, scales)
+        return last
