@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from oscbend.commands import Reply, Show, perform
+from oscbend.commands import Changes, Reply, Show, perform
 from oscbend.commands.direct import Direct
 from oscbend.drawing import Drawing, Failed
 from oscbend.errors import BadMessage, OutOfMemory, one_line
@@ -79,6 +79,7 @@ class Loop:
         self.over = False
         self.bad_packets: Callable[[], int] = lambda: schedule.bad
         self.dropped_packets: Callable[[], int] = lambda: schedule.dropped
+        self.changes = Changes(state)
         self._direct = Direct(self.modulation.buses)
         self._camera = Camera(stage, self.modulation)
         self._ended = 0
@@ -166,9 +167,12 @@ class Loop:
         self._take_ended(now_s)
         for due in self.schedule.due(now_s):
             for message in due.messages:
-                if not self._direct.take(self.state, message, due.time_s):
+                if self._direct.take(self.state, message, due.time_s):
+                    self.changes.set_by(message.address, due.sender)
+                else:
                     self._perform(message, due.time_s, due.sender, due.local)
         self.state = self._direct.settled(self.state)
+        self.changes.tell(self.state, self.modulation, self.stage)
         self._answer_syncs()
         if self.state.feedback:
             self.land()
@@ -257,8 +261,10 @@ class Loop:
             if self._may_complain(time_s):
                 self._complain("/fail", message.address, str(error), time_s, sender)
             return
-        self._note_change(show.state, sender)
-        self.state = show.state
+        if show.state is not self.state:
+            self._note_change(show.state, sender)
+            self.changes.heard(message.address, sender)
+            self.state = show.state
         for note in show.notes:
             self._complain("/warn", message.address, note, time_s, sender)
         for job in show.jobs:
@@ -280,6 +286,7 @@ class Loop:
                 continue
             state = ended.change(self.state)
             self._note_change(state, job.to)
+            self.changes.heard(job.address, job.to)
             self.state = state
             for note in ended.notes:
                 self._complain("/warn", job.address, note, now_s, job.to)

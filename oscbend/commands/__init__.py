@@ -2,9 +2,12 @@
 
 from oscbend.commands import bend, control, feature, picture, server
 from oscbend.commands.base import COMMANDS, Job, Reply, Show, Stage, addresses, find, perform, usage
+from oscbend.commands.changes import Change, Changes
 
 __all__ = [
     "COMMANDS",
+    "Change",
+    "Changes",
     "Job",
     "Reply",
     "Show",

@@ -44,12 +44,24 @@ def normed(show: Show, control: Control, value: float) -> State:
     return show.state.with_value(control.address, number if size == 1 else (number,) * size)
 
 
+def _driver(show: Show, any: str) -> tuple[float | str, ...]:
+    """What drives a control, as `map` takes it; empty if nothing does."""
+    control_at(show, any)
+    driver = show.state.maps.get(any)
+    if driver is None:
+        return ()
+    if driver.lo is None or driver.hi is None:
+        return driver.feature, driver.curve
+    return driver.feature, driver.lo, driver.hi, driver.curve
+
+
 @COMMANDS.declare(
     "{any}/map",
     Arg("feature", "s", None, "a feature, or one component such as bands.3"),
     Arg("lo", "f", None, "the control's value at 0", optional=True),
     Arg("hi", "f", None, "the control's value at 1", optional=True),
     Arg("curve", "s", "lin", "lin exp sin sqr sqrt, or a number", optional=True),
+    read=_driver,
 )
 def map_control(
     show: Show, any: str, feature: str, lo: float | None = None, hi: float | None = None, curve: str = "lin"
