@@ -198,7 +198,7 @@ def readings(show: Show) -> dict[str, tuple[Any, ...]]:
         if find_control(show.state, address, show.stage) is None or address in show.state.live:
             with suppress(BadMessage):
                 found[address] = row.read(show, **captured)
-    return {address: args for address, args in found.items() if args}
+    return {address: args for address, args in found.items() if args != ("",) or "map" not in address}
 
 
 @settings(deadline=None)

@@ -149,8 +149,10 @@ def _attached(before: Show, after: Show, address: str) -> Iterator[tuple[str, tu
     rows = [row for row in COMMANDS if row.startswith("{any}/") and row.count("{") == 1]
     for changed, args in _compared(before, after, rows, {"any": address}):
         head, _, last = changed.rpartition("/")
-        let_go = not args and f"{{any}}/un{last}" in COMMANDS
-        yield (f"{head}/un{last}" if let_go else changed), args
+        if args == ("",) and f"{{any}}/un{last}" in COMMANDS:
+            yield f"{head}/un{last}", ()
+        else:
+            yield changed, args
 
 
 def _compared(

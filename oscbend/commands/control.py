@@ -45,11 +45,11 @@ def normed(show: Show, control: Control, value: float) -> State:
 
 
 def _driver(show: Show, any: str) -> tuple[float | str, ...]:
-    """What drives a control, as `map` takes it; empty if nothing does."""
+    """What drives a control, as `map` takes it; an empty name if nothing does."""
     control_at(show, any)
     driver = show.state.maps.get(any)
     if driver is None:
-        return ()
+        return ("",)
     if driver.lo is None or driver.hi is None:
         return driver.feature, driver.curve
     return driver.feature, driver.lo, driver.hi, driver.curve
