@@ -30,7 +30,7 @@ class Drawing:
         return (
             epoch == self.epoch
             and structure == self.structure
-            and alike(values, self.values, ticking=_ticking(structure))
+            and alike(values, self.values, ticking=bends.ticking(structure.bends))
         )
 
 
@@ -51,12 +51,3 @@ class Failed:
     def result(self) -> Rendered:
         """Raises the error."""
         raise self.error
-
-
-def _ticking(structure: Structure) -> bool:
-    """True if something in the structure moves with the number of the frame."""
-    for armed in structure.bends:
-        row = bends.OPERATORS[armed.op]
-        if "noise" in row.tags and dict(armed.static).get("mode", row.arg("mode").default) == "moving":
-            return True
-    return False

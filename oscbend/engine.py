@@ -231,7 +231,7 @@ class Engine:
 
     def _denoise(self, plan: Plan, values: Values, at: list[Any], network: Network) -> Tensor:
         """The finished latent, [B, 4, H/8, W/8], float32."""
-        text = self.text(plan, values)
+        text = self.text(values, plan.structure.blend, plan.branches)
         x, drawn = self.begin(plan, values)
         for k in range(plan.structure.start, plan.steps):
             step, here = plan.schedule.steps[k], at[k]
@@ -267,16 +267,21 @@ class Engine:
         noise = self.fields.mix(mix, plan.latent_shape, drawn)
         return first.signal * latent + first.sigma * noise, drawn + 1
 
-    def text(self, plan: Plan, values: Values) -> Embedding:
-        """The prompt embeddings of all rows, the unconditional ones first."""
-        way = plan.structure.blend
-        key = (values.prompts, values.negative if plan.branches == 2 else None, way)
+    def text(self, values: Values, way: str, branches: int) -> Embedding:
+        """The prompt embeddings of all rows, the unconditional ones first.
+
+        Args:
+            values: with the prompts.
+            way: in which they are blended.
+            branches: 2 with unconditional rows, else 1.
+        """
+        key = (values.prompts, values.negative if branches == 2 else None, way)
         with self._lock:
             if key in self._texts:
                 self._texts.move_to_end(key)
                 return self._texts[key]
         prompts = self.model.prompts
-        found = [prompts.negative(text) for text in values.negative] if plan.branches == 2 else []
+        found = [prompts.negative(text) for text in values.negative] if branches == 2 else []
         found += [prompts.blend(recipe, way) for recipe in values.prompts]
         pooled = [e.pooled for e in found if e.pooled is not None]
         made = Embedding(torch.cat([e.tokens for e in found]), torch.cat(pooled) if pooled else None)

@@ -7,7 +7,7 @@ the engine does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from oscbend.bends import select as selection
 from oscbend.bends.bank import NoiseBank
 from oscbend.bends.common import OPERATORS, wide
 from oscbend.errors import BadValue
+from oscbend.frame import Armed
 from oscbend.table import Arg, Row
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "selection",
     "spatial",
     "spectral",
+    "ticking",
 ]
 
 MIX = Arg("mix", default=1.0, live=True, lo=0, hi=1, musical=(0, 1), neutral=0.0, help="how much of it")
@@ -97,6 +99,15 @@ def check(name: str, static: Mapping[str, Any], shape: Sequence[int] | None = No
         raise BadValue(f"{name} turns groups of 4 channels; this site has {channels}")
     if needed > channels:
         raise BadValue(f"{name} needs channel {needed - 1}; this site has {channels}, from 0")
+
+
+def ticking(armed: Iterable[Armed]) -> bool:
+    """True if any of the bends moves by itself, with the number of the frame."""
+    for bend in armed:
+        row = OPERATORS[bend.op]
+        if "noise" in row.tags and dict(bend.static).get("mode", row.arg("mode").default) == "moving":
+            return True
+    return False
 
 
 def apply(
