@@ -15,6 +15,7 @@ from torch import Tensor
 from oscbend import bends
 from oscbend.errors import BadValue
 from oscbend.frame import Done, Pending, Rendered, Structure, Values
+from oscbend.net import heap
 from oscbend.net.load import best_device
 from oscbend.net.memory import room_for
 from oscbend.net.model import Model
@@ -44,6 +45,8 @@ class Engine:
     """
 
     def __init__(self, model: Model) -> None:
+        if model.device.type == "cpu":
+            heap.keep()
         self.model = model
         self.eager = Eager(model)
         self.network: Network = self.eager
