@@ -152,6 +152,8 @@ class Row:
         tags: short marks for grouping and for what it needs (`square`, `noise` …).
         source: paper, equation or specification it comes from.
         read: for a command, the function that tells what it has set, as a tuple of atoms.
+        affine, linear: for an operator that is no more than arithmetic, the function that gives its
+            coefficients, as `bends.algebra` tells.
     """
 
     name: str
@@ -161,6 +163,8 @@ class Row:
     tags: frozenset[str] = frozenset()
     source: str = ""
     read: Callable[..., tuple[Any, ...]] | None = None
+    affine: Callable[..., Any] | None = None
+    linear: Callable[..., Any] | None = None
 
     def arg(self, name: str) -> Arg:
         """The argument called `name`.
@@ -213,6 +217,8 @@ class Table(Mapping[str, Row]):
         tags: Sequence[str] = (),
         source: str = "",
         read: Callable[..., tuple[Any, ...]] | None = None,
+        affine: Callable[..., Any] | None = None,
+        linear: Callable[..., Any] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorator: puts a function into the table; its docstring's first line is the row's help."""
 
@@ -221,7 +227,7 @@ class Table(Mapping[str, Row]):
                 raise ValueError(f"{self.kind} {name} is declared twice")
             text = (call.__doc__ or "").strip().split("\n\n")[0]
             line = " ".join(part.strip() for part in text.splitlines())
-            self.rows[name] = Row(name, args, line, call, frozenset(tags), source, read)
+            self.rows[name] = Row(name, args, line, call, frozenset(tags), source, read, affine, linear)
             return call
 
         return put

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from oscbend.bends.common import DAFX, JAES, OPERATORS, column, constant, wide, wide_column, widened
+from oscbend.bends.contract import contract, turn_pairs
 from oscbend.errors import BadValue
 from oscbend.table import Arg
 
@@ -46,6 +48,20 @@ def channels_needed(options: Mapping[str, Any]) -> int:
     return options.get("channel", 0) + 1
 
 
+def _turns(channels: int, angle: Tensor, plane: str = "r1") -> tuple[int | None, Tensor]:
+    """A rotation by angles [B, 1] as matrices [B, n, n] on a range of channels, or on every pair."""
+    c, s = angle.cos(), angle.sin()
+    turn = torch.cat((c, -s, s, c), 1).reshape(-1, 2, 2)
+    if plane == "pairs":
+        return None, turn
+    i, j, sign = plane_channels(plane)
+    first, size = min(i, j), abs(i - j) + 1
+    matrix = torch.eye(size, dtype=turn.dtype).repeat(len(turn), 1, 1)
+    at = torch.tensor([i - first, j - first])
+    matrix[:, at[:, None], at] = turn if sign > 0 else turn.mT
+    return first, matrix
+
+
 @OPERATORS.declare(
     "rotate",
     Arg(
@@ -67,6 +83,7 @@ def channels_needed(options: Mapping[str, Any]) -> int:
     ),
     tags=("channel",),
     source=f"{DAFX}, R1 to R4",
+    linear=_turns,
 )
 def rotate(x: Tensor, angle: Tensor, plane: str = "r1") -> Tensor:
     """Turns channels into each other, like turning a wheel of colours.
@@ -78,14 +95,12 @@ def rotate(x: Tensor, angle: Tensor, plane: str = "r1") -> Tensor:
     angle = wide_column(angle, x)
     c, s = angle.cos(), angle.sin()
     if plane == "pairs":
-        even = x.shape[1] // 2 * 2
-        i, j = slice(0, even, 2), slice(1, even, 2)
-    else:
-        first, second, sign = plane_channels(plane)
-        i, j, s = slice(first, first + 1), slice(second, second + 1), sign * s
+        return turn_pairs(x, c, s)
+    i, j, sign = plane_channels(plane)
+    s, first, second = sign * s, x[:, i : i + 1], x[:, j : j + 1]
     y = x.clone()
-    y[:, i] = x[:, i] * c - x[:, j] * s
-    y[:, j] = x[:, i] * s + x[:, j] * c
+    y[:, i : i + 1] = first * c - second * s
+    y[:, j : j + 1] = first * s + second * c
     return y
 
 
@@ -101,9 +116,12 @@ def _rotation_parts(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, T
     return still.to(device), cosine.to(device), sine.to(device)
 
 
-def _contract_four(m: Tensor, x: Tensor) -> Tensor:
-    """Matrices m [B, 4, 4] times each group of four channels of x [B, C, H, W]."""
-    return torch.matmul(m[:, None], x.reshape(len(x), -1, 4, x.shape[2] * x.shape[3])).reshape(x.shape)
+def _six_turns(angles: Tensor) -> Tensor:
+    """The product of the rotations in all six planes by angles [B, 6]: [B, 4, 4]."""
+    still, cosine, sine = _rotation_parts(angles.device, angles.dtype)
+    angles = angles[:, :, None, None]
+    r01, r02, r03, r12, r13, r23 = (still + angles.cos() * cosine + angles.sin() * sine).unbind(1)
+    return r01 @ r02 @ r03 @ r12 @ r13 @ r23
 
 
 @OPERATORS.declare(
@@ -122,6 +140,7 @@ def _contract_four(m: Tensor, x: Tensor) -> Tensor:
     ),
     tags=("channel", "four"),
     source=f"{JAES}, R6",
+    linear=lambda channels, angles: (None, _six_turns(angles)),
 )
 @widened
 def rotate6(x: Tensor, angles: Tensor) -> Tensor:
@@ -130,10 +149,7 @@ def rotate6(x: Tensor, angles: Tensor) -> Tensor:
     R(0,1)·R(0,2)·R(0,3)·R(1,2)·R(1,3)·R(2,3)·x, each rotation [c −s; s c], on each group of four channels,
     for x [B, C, H, W] and angles [B, 6] in radians.
     """
-    still, cosine, sine = _rotation_parts(x.device, x.dtype)
-    angles = angles.to(x.dtype)[:, :, None, None]
-    r01, r02, r03, r12, r13, r23 = (still + angles.cos() * cosine + angles.sin() * sine).unbind(1)
-    return _contract_four(r01 @ r02 @ r03 @ r12 @ r13 @ r23, x)
+    return contract(_six_turns(angles.to(x.dtype)), x)
 
 
 IDENTITY = tuple(float(i % 5 == 0) for i in range(16))
@@ -155,6 +171,7 @@ IDENTITY = tuple(float(i % 5 == 0) for i in range(16))
     ),
     tags=("channel", "four"),
     source=f"{JAES}, tensor contraction",
+    linear=lambda channels, m: (None, m.reshape(-1, 4, 4)),
 )
 @widened
 def matrix(x: Tensor, m: Tensor) -> Tensor:
@@ -162,7 +179,7 @@ def matrix(x: Tensor, m: Tensor) -> Tensor:
 
     y_i = Σ m_ij·x_j on each group of four channels, for x [B, C, H, W] and m [B, 16], row by row.
     """
-    return _contract_four(m.to(x.dtype).reshape(-1, 4, 4), x)
+    return contract(m.to(x.dtype).reshape(-1, 4, 4), x)
 
 
 @OPERATORS.declare(
@@ -170,6 +187,7 @@ def matrix(x: Tensor, m: Tensor) -> Tensor:
     Arg("channel", type="i", default=0, lo=0, hi=1e5, clip=False, help="which channel, from 0"),
     tags=("channel",),
     source=DAFX,
+    affine=lambda channels, channel=0: (np.where(np.arange(channels) == channel, -1.0, 1.0), 0.0),
 )
 def reflect(x: Tensor, channel: int = 0) -> Tensor:
     """Turns one channel upside down.
@@ -182,12 +200,13 @@ def reflect(x: Tensor, channel: int = 0) -> Tensor:
 
 
 @constant
-def _hadamard_matrix(size: int, orthonormal: bool, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Sylvester's matrix [size, size] of ±1, divided by √size if orthonormal."""
+def _sylvester(channels: int, orthonormal: int, device: torch.device | str, dtype: torch.dtype) -> Tensor:
+    """Sylvester's matrix of ±1 [1, n, n], divided by √n if orthonormal; n as large as `hadamard` says."""
+    size = channels & -channels
     h = torch.ones(1, 1, dtype=torch.float64)
     while len(h) < size:
         h = torch.cat((torch.cat((h, h), 1), torch.cat((h, -h), 1)))
-    return (h / size**0.5 if orthonormal else h).to(dtype).to(device)
+    return (h / size**0.5 if orthonormal else h).to(dtype).to(device)[None]
 
 
 @OPERATORS.declare(
@@ -195,6 +214,7 @@ def _hadamard_matrix(size: int, orthonormal: bool, device: torch.device, dtype: 
     Arg("orthonormal", type="b", default=0, help="1 keeps the energy; 0 gives the paper's gain √n"),
     tags=("channel",),
     source=DAFX,
+    linear=lambda channels, orthonormal=0: (None, _sylvester(channels, orthonormal, "cpu", torch.float64)),
 )
 @widened
 def hadamard(x: Tensor, orthonormal: int = 0) -> Tensor:
@@ -203,9 +223,7 @@ def hadamard(x: Tensor, orthonormal: int = 0) -> Tensor:
     H·x over blocks of n channels, n the largest power of two that divides C, H Sylvester's matrix of ±1
     (gain √n) or H/√n, for x [B, C, H, W].
     """
-    size = x.shape[1] & -x.shape[1]
-    h = _hadamard_matrix(size, bool(orthonormal), x.device, x.dtype)
-    return torch.matmul(h, x.reshape(len(x), -1, size, x.shape[2] * x.shape[3])).reshape(x.shape)
+    return contract(_sylvester(x.shape[1], orthonormal, x.device, x.dtype), x)
 
 
 MEANS = {"channels": (1,), "rows": (2,), "columns": (3,), "all": (1, 2, 3)}
@@ -266,6 +284,7 @@ def normalize(x: Tensor, mode: str = "peak") -> Tensor:
     ),
     tags=("channel",),
     source=FREEU_SOURCE,
+    affine=lambda channels, b: (np.where(np.arange(channels) < channels // 2, b, 1.0), 0.0),
 )
 def freeu_backbone(x: Tensor, b: Tensor) -> Tensor:
     """Strengthens the first half of the channels, which carries shapes rather than texture.

@@ -28,6 +28,7 @@ LOG_EPSILON = 1e-6
     ),
     tags=("pointwise",),
     source=f"{DAFX}; {BROAD}",
+    affine=lambda channels, r: (1.0, r),
 )
 def add(x: Tensor, r: Tensor) -> Tensor:
     """Adds a number to every activation.
@@ -52,6 +53,7 @@ def add(x: Tensor, r: Tensor) -> Tensor:
     ),
     tags=("pointwise",),
     source=f"{DAFX}; {BROAD}",
+    affine=lambda channels, r: (r, 0.0),
 )
 def multiply(x: Tensor, r: Tensor) -> Tensor:
     """Multiplies every activation by a number.
@@ -74,7 +76,7 @@ def multiply(x: Tensor, r: Tensor) -> Tensor:
         scaled=True,
         help="activations from here on become 1",
     ),
-    tags=("pointwise",),
+    tags=("pointwise", "local"),
     source=f"{DAFX}; {BROAD}",
 )
 def threshold(x: Tensor, r: Tensor) -> Tensor:
@@ -99,7 +101,7 @@ def threshold(x: Tensor, r: Tensor) -> Tensor:
         neutral=0.0,
         help="activations weaker than this are silenced",
     ),
-    tags=("pointwise",),
+    tags=("pointwise", "local"),
     source=f"{DAFX}, its code",
 )
 def gate(x: Tensor, r: Tensor) -> Tensor:
@@ -125,7 +127,7 @@ def gate(x: Tensor, r: Tensor) -> Tensor:
         neutral=0.0,
         help="how far activations shrink towards zero",
     ),
-    tags=("pointwise",),
+    tags=("pointwise", "local"),
     source=DAFX,
 )
 def soft_threshold(x: Tensor, r: Tensor) -> Tensor:
@@ -153,6 +155,7 @@ def soft_threshold(x: Tensor, r: Tensor) -> Tensor:
     ),
     tags=("pointwise",),
     source=DAFX,
+    affine=lambda channels, r: (-1.0, 1.0 / r),
 )
 def invert(x: Tensor, r: Tensor) -> Tensor:
     """Turns activations upside down and lifts them by one over r.
@@ -162,7 +165,7 @@ def invert(x: Tensor, r: Tensor) -> Tensor:
     return column(r.reciprocal(), x) - x
 
 
-@OPERATORS.declare("negate", tags=("pointwise",))
+@OPERATORS.declare("negate", tags=("pointwise",), affine=lambda channels: (-1.0, 0.0))
 def negate(x: Tensor) -> Tensor:
     """Turns activations upside down.
 
@@ -171,7 +174,7 @@ def negate(x: Tensor) -> Tensor:
     return -x
 
 
-@OPERATORS.declare("ablate", tags=("pointwise",), source=BROAD)
+@OPERATORS.declare("ablate", tags=("pointwise",), source=BROAD, affine=lambda channels: (0.0, 0.0))
 def ablate(x: Tensor) -> Tensor:
     """Silences the activations; choose how much with mix and where with select.
 
@@ -183,7 +186,7 @@ def ablate(x: Tensor) -> Tensor:
 @OPERATORS.declare(
     "power",
     Arg("r", default=1.0, live=True, lo=0.01, hi=10, musical=(0.2, 4), neutral=1.0, help="the exponent"),
-    tags=("pointwise",),
+    tags=("pointwise", "local"),
     source=DAFX,
 )
 def power(x: Tensor, r: Tensor) -> Tensor:
@@ -197,7 +200,7 @@ def power(x: Tensor, r: Tensor) -> Tensor:
 @OPERATORS.declare(
     "log",
     Arg("r", default=2.0, live=True, lo=1.05, hi=1000, musical=(1.1, 10), help="the base of the logarithm"),
-    tags=("pointwise",),
+    tags=("pointwise", "local"),
     source=DAFX,
 )
 def log(x: Tensor, r: Tensor) -> Tensor:
@@ -208,7 +211,7 @@ def log(x: Tensor, r: Tensor) -> Tensor:
     return ((x.to(wide(x.dtype)).abs() + LOG_EPSILON).log() / wide_column(r, x).log()).to(x.dtype)
 
 
-@OPERATORS.declare("abs", tags=("pointwise",), source=DAFX)
+@OPERATORS.declare("abs", tags=("pointwise", "local"), source=DAFX)
 def absolute(x: Tensor) -> Tensor:
     """Turns negative activations positive.
 
@@ -241,7 +244,7 @@ def absolute(x: Tensor) -> Tensor:
         scaled=True,
         help="the ceiling; it wins where it lies below the floor",
     ),
-    tags=("pointwise",),
+    tags=("pointwise", "local"),
     source=DAFX,
 )
 def clamp(x: Tensor, lo: Tensor, hi: Tensor) -> Tensor:

@@ -7,61 +7,22 @@ it to the device in one go and rebuilds nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from oscbend import bends
-from oscbend.bends import select
 from oscbend.errors import BadValue, UnknownName
-from oscbend.frame import Armed, Structure, Values, branched
+from oscbend.frame import Structure, Values, branched
+from oscbend.net.bent import Bent, Pictures
+from oscbend.net.chain import Chain
 from oscbend.net.model import Model
 from oscbend.net.sampler import schedule
-from oscbend.net.sites import Site
 from oscbend.net.walk import Bend, needs_sizes
-from oscbend.table import Arg, Row
 
-Pictures = Mapping[str, Any]
-
-
-class Bent:
-    """One armed bend, ready to be applied.
-
-    Args:
-        armed: of the structure.
-        site: where it stands.
-        rows: how many rows the tensor there has: the batch, or twice that inside a guided U-Net.
-        steps: S.
-    """
-
-    def __init__(
-        self, armed: Armed, site: Site, rows: int, steps: int, model: Model, pictures: Pictures
-    ) -> None:
-        self.armed = armed
-        self.site = site
-        self.rows = rows
-        self.row: Row = bends.OPERATORS[armed.op]
-        self.static = dict(armed.static)
-        bends.check(armed.op, self.static, site.shape)
-        dtype = torch.float32 if site.number is None else model.dtype
-        if site.name.startswith("vae.") or site.name == "image":
-            dtype = model.vae_dtype
-        self.mask = select.parse(armed.select).mask(site.shape, model.device, dtype, pictures)
-        self.params: dict[str, Tensor] = {}
-        self.weight: Sequence[Tensor] = ()
-        self.active = [False] * (steps + 1)
-        self.field: Tensor | Sequence[Tensor] | None = None
-
-    def __call__(self, x: Tensor, step: int) -> Tensor:
-        """`x` [rows, C, H, W] bent as this frame asks at `step`; `x` itself where it asks for nothing."""
-        if not self.active[step]:
-            return x
-        field = self.field if self.field is None or isinstance(self.field, Tensor) else self.field[step]
-        return bends.run(self.row, x, self.params, self.weight[step], self.mask, self.static, field)
+__all__ = ["Bent", "Plan"]
 
 
 class Plan:
@@ -93,9 +54,15 @@ class Plan:
         for armed in structure.bends:
             if armed.site not in known:
                 raise UnknownName("site", armed.site, known)
-            rows = self.rows if branched(armed.site) else self.batch
-            self.bent.append(Bent(armed, known[armed.site], rows, self.steps, model, pictures))
-        self.at = [self._standing(step) for step in range(self.steps + 1)]
+            rows = {"batch": self.batch, "branches": self.branches, "steps": self.steps}
+            self.bent.append(Bent(armed, known[armed.site], **rows, model=model, pictures=pictures))
+        at_site: dict[str, list[Bent]] = {}
+        for bent in self.bent:
+            at_site.setdefault(bent.site.name, []).append(bent)
+        self._chains = {name: Chain(bents) for name, bents in at_site.items()}
+        self._standing = [self._standing_at(step) for step in range(self.steps + 1)]
+        self.at: list[dict[str, Bend]] = [{} for _ in self._standing]
+        """For each step, what stands at a site and acts in this frame; index S is what follows the last."""
         times = [step.timestep for step in self.schedule.steps]
         self.timesteps = torch.tensor(times, device=model.device)[:, None].expand(-1, self.rows).unbind(0)
         self.time_ids = _time_ids(structure, self.rows, model) if model.family == "sdxl" else None
@@ -114,25 +81,26 @@ class Plan:
         if self.bent and values.weights.shape != wanted:
             raise BadValue(f"weights must be {list(wanted)}, got {list(values.weights.shape)}")
         self._host_guidance[:, 0] = values.guidance
-        acts = (values.weights != 0).any(axis=3)
-        for i, bent in enumerate(self.bent):
-            apart = branched(bent.site.name) and self.branches == 2
-            self._host_weights[i][:] = values.weights[i] if apart else values.weights[i][:, -1:]
-            bent.active = (acts[i].any(axis=1) if apart else acts[i][:, -1]).tolist()
-            for arg, place in self._host_params[i]:
-                given = values.params[i].get(arg.name, arg.default)
-                if given is None:
-                    raise BadValue(f"bend {bent.armed.id}: {arg.name} has no value")
-                place[:] = np.asarray(given, np.float32).reshape(-1, arg.size)
+        with np.errstate(all="ignore"):
+            for i, bent in enumerate(self.bent):
+                bent.load(values.weights[i], values.params[i])
+            for chain in self._chains.values():
+                chain.load()
         self._buffer.send()
+        for chain in self._chains.values():
+            chain.sent()
+        self.at = [
+            {site: bend for site, chain, bend in standing if chain.acting[step]}
+            for step, standing in enumerate(self._standing)
+        ]
 
-    def _standing(self, step: int) -> dict[str, Bend]:
-        """The bends of a step by site; those of index S are what follows the last step."""
-        chains: dict[str, list[Bent]] = {}
-        for bent in self.bent:
-            if self._stands(bent.site.name, step):
-                chains.setdefault(bent.site.name, []).append(bent)
-        return {name: partial(_chained, chain, step) for name, chain in chains.items()}
+    def _standing_at(self, step: int) -> list[tuple[str, Chain, Bend]]:
+        """The sites of a step at which bends are armed, with the chains there as functions of x alone."""
+        return [
+            (site, chain, partial(chain, step=step))
+            for site, chain in self._chains.items()
+            if self._stands(site, step)
+        ]
 
     def _stands(self, site: str, step: int) -> bool:
         last = step == self.steps
@@ -144,25 +112,11 @@ class Plan:
 
     def _place(self, device: torch.device) -> None:
         """Gives every live value its part of the buffer."""
-        shapes: list[tuple[int, ...]] = [(self.batch, 1)]
-        for bent in self.bent:
-            branches = bent.rows // self.batch
-            shapes.append((self.steps + 1, branches, self.batch))
-            shapes += [(branches, self.batch, arg.size) for arg in bent.row.live]
-        self._buffer = _Buffer(shapes, device)
+        holders: list[Bent | Chain] = [*self.bent, *self._chains.values()]
+        self._buffer = _Buffer([(self.batch, 1), *(s for holder in holders for s in holder.shapes())], device)
         self._host_guidance, self.guidance = self._buffer.part()
-        self._host_weights: list[np.ndarray] = []
-        self._host_params: list[list[tuple[Arg, np.ndarray]]] = []
-        for bent in self.bent:
-            host, there = self._buffer.part()
-            self._host_weights.append(host)
-            bent.weight = there.flatten(1).unbind(0)
-            self._host_params.append([])
-            for arg in bent.row.live:
-                host, there = self._buffer.part()
-                self._host_params[-1].append((arg, host))
-                rows = there.flatten(0, 1)
-                bent.params[arg.name] = rows[:, 0] if arg.size == 1 else rows
+        for holder in holders:
+            holder.settle(self._buffer.part)
 
 
 class _Buffer:
@@ -188,12 +142,6 @@ class _Buffer:
         """Copies everything to the device in one go."""
         if self.there.device.type != "cpu":
             self.there.copy_(torch.from_numpy(self.host))
-
-
-def _chained(chain: Sequence[Bent], step: int, x: Tensor) -> Tensor:
-    for bent in chain:
-        x = bent(x, step)
-    return x
 
 
 def _time_ids(structure: Structure, rows: int, model: Model) -> Tensor:
