@@ -55,6 +55,7 @@ class Form:
         channels: C of the site.
         chosen: bool [C], the selected channels; None for all.
         shape: what kind of map it is.
+        touched: bool [C], the channels that it can change.
     """
 
     row: Row
@@ -62,6 +63,7 @@ class Form:
     channels: int
     chosen: np.ndarray | None
     shape: Shape
+    touched: np.ndarray
 
     def affine(self, weights: np.ndarray, params: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Gain and offset with weights [..., B] folded in, each [..., B, C or 1].
@@ -105,24 +107,40 @@ def form_of(row: Row, static: Mapping[str, Any], channels: int, chosen: np.ndarr
         chosen: bool [C], the selected channels; None for all.
     """
     sample = {arg.name: np.ones((1, arg.size)) for arg in row.live}
-    form = Form(row, static, channels, chosen, Shape())
+    touched = np.ones(channels, bool) if chosen is None else chosen
+    form = Form(row, static, channels, chosen, Shape(), touched)
     if row.affine is not None:
         gain, offset = (np.shape(c)[-1:] for c in row.affine(channels, **sample, **static))
         several = chosen is not None or gain not in ((), (1,)) or offset not in ((), (1,))
         return replace(form, shape=Shape(alike=not several))
     if row.linear is None:
         return None
-    tensors = {name: torch.from_numpy(value) for name, value in sample.items()}
-    first, matrix = row.linear(channels, **tensors, **static)
-    size = matrix.shape[-1]
+    first, size, changed = _extent(row, static, channels, sample)
     if channels <= WIDEST_RANGE:
-        fits = first is not None or channels % size == 0
-        return replace(form, shape=Shape(channels)) if fits else None
+        if first is None and channels % size:
+            return None
+        return replace(form, shape=Shape(channels), touched=touched & changed)
     if first is not None:
-        return replace(form, shape=Shape(size, first, alike=False)) if size <= WIDEST_RANGE else None
+        shape = Shape(size, first, alike=False)
+        return replace(form, shape=shape, touched=touched & changed) if size <= WIDEST_RANGE else None
     if chosen is not None or size > WIDEST_GROUP or channels % size:
         return None
     return replace(form, shape=Shape(size))
+
+
+def _extent(
+    row: Row, static: Mapping[str, Any], channels: int, sample: Mapping[str, np.ndarray]
+) -> tuple[int | None, int, np.ndarray]:
+    """First channel and size of an operator's matrix, and the channels that it changes, bool [C]."""
+    assert row.linear is not None
+    tensors = {name: torch.from_numpy(value) for name, value in sample.items()}
+    first, matrix = row.linear(channels, **tensors, **static)
+    size = matrix.shape[-1]
+    changed = np.ones(channels, bool)
+    if first is not None:
+        changed[:] = False
+        changed[first : first + size] = (matrix[0].numpy() != np.eye(size)).any(1)
+    return first, size, changed
 
 
 def joined(a: Shape, b: Shape, channels: int) -> Shape | None:

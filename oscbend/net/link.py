@@ -49,7 +49,7 @@ class Link:
         elif acts.all():
             self.rows = [(ALL,)] * len(acts)
         else:
-            self.rows = [_runs(row) for row in acts]
+            self.rows = [(ALL,) if row.all() else stretches(row) for row in acts]
 
     def sent(self) -> None:
         """Reads what was sent."""
@@ -111,9 +111,7 @@ class Alone(Link):
         return torch.lerp(x, y, bent.weight[step][rows].to(x.dtype)[:, None, None, None])
 
 
-def _runs(acts: np.ndarray) -> tuple[slice, ...]:
-    """The stretches of rows in which something acts: bool [rows] -> slices."""
-    if acts.all():
-        return (ALL,)
-    edges = np.flatnonzero(np.diff(acts, prepend=False, append=False)).tolist()
-    return tuple(slice(*ends) for ends in zip(edges[::2], edges[1::2]))
+def stretches(chosen: np.ndarray) -> tuple[slice, ...]:
+    """Where what is chosen lies in a row, from the first to the last of each stretch: bool [n] -> slices."""
+    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()
+    return tuple(slice(*ends) for ends in zip(edges[::2], edges[1::2], strict=True))

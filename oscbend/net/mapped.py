@@ -14,7 +14,7 @@ from oscbend.bends.common import wide
 from oscbend.bends.contract import contract, repeated, repeats, turn_pairs
 from oscbend.bends.place import Place
 from oscbend.net.bent import Bent, Part
-from oscbend.net.link import ALL, Link
+from oscbend.net.link import ALL, Link, stretches
 
 
 class Mapped(Link):
@@ -100,6 +100,7 @@ class Groups(Mapped):
         sides = [len(range(size)[side]) for size, side in zip(bents[0].site.shape, box, strict=True)]
         self._times = repeats(shape.size, math.prod(sides))
         self._turns = shape.size == 2 < self.channels  # pairs, and what treats both of a pair alike
+        self._untouched = stretches(~np.logical_or.reduce([form.touched for form in forms]))
 
     def shapes(self) -> Iterator[tuple[int, ...]]:
         """Matrix and shift, [S + 1, rows, n, n + 1]."""
@@ -132,11 +133,20 @@ class Groups(Mapped):
             y = contract(m[..., :-1], x.to(wide(x.dtype)), self._lines[step][rows])
         if self._shifted[step]:
             y += m[..., -1].repeat(1, self.channels // self.shape.size)[..., None, None]
-        return y.to(x.dtype)
+        y = y.to(x.dtype)
+        for stretch in self._untouched:
+            y[:, stretch] = x[:, stretch]
+        return y
 
 
 class Range(Gains):
     """gain·x + offset, but for a few neighbouring channels matrix·x + shift."""
+
+    def __init__(self, bents: Sequence[Bent], place: Place, forms: Sequence[Form], shape: Shape) -> None:
+        super().__init__(bents, place, forms, shape)
+        first = shape.first or 0
+        mixed = np.logical_or.reduce([form.touched for form in forms])[first : first + shape.size]
+        self._stretches = stretches(mixed)  # counted from `first`
 
     def shapes(self) -> Iterator[tuple[int, ...]]:
         """Gain and offset, [S + 1, rows, 2, C]; matrix and shift, [S + 1, rows, n, n + 1]."""
@@ -163,8 +173,10 @@ class Range(Gains):
         m = self._mixed[step][rows]  # [rows, n, n + 1]
         y = x.clone() if self._still[step] else super().bend(x, step, rows)
         few = x[:, first : first + n].to(m.dtype).permute(0, 2, 3, 1)
-        made = torch.baddbmm(m[:, None, :, -1], few.reshape(len(m), -1, n), m[..., :-1].mT)
-        y[:, first : first + n] = made.reshape(few.shape).permute(0, 3, 1, 2)
+        product = torch.baddbmm(m[:, None, :, -1], few.reshape(len(m), -1, n), m[..., :-1].mT)
+        made = product.reshape(few.shape).permute(0, 3, 1, 2)
+        for stretch in self._stretches:
+            y[:, first + stretch.start : first + stretch.stop] = made[:, stretch]
         return y
 
 
