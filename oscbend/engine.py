@@ -73,9 +73,10 @@ class Engine:
             "threads": torch.get_num_threads(),
         }
 
-    def encode(self, text: str) -> None:
-        """Encodes a prompt, so that no frame has to wait for it."""
-        self.model.prompts.get(text)
+    def encode(self, *texts: str) -> None:
+        """Encodes prompts, so that they can be drawn: no frame waits for that."""
+        for text in texts:
+            self.model.prompts.get(text)
 
     def knows(self, text: str) -> bool:
         """True if a prompt is encoded already."""
@@ -88,12 +89,13 @@ class Engine:
             self._plans.clear()
 
     def render(self, structure: Structure, values: Values) -> Rendered:
-        """Draws one frame for every sample of the batch.
+        """Encodes what has to be, then draws one frame for every sample of the batch, and waits for it.
 
         Raises:
             BadMessage: a structure that cannot be, or values that don't fit it.
             OutOfMemory: the device has no room for it.
         """
+        self.encode(*values.texts)
         return self.submit(structure, values).result()
 
     @torch.inference_mode()
@@ -101,7 +103,7 @@ class Engine:
         """Begins to draw one frame for every sample of the batch; the values may be changed afterwards.
 
         Raises:
-            BadMessage: a structure that cannot be, or values that don't fit it.
+            BadMessage: a structure that cannot be, values that don't fit it, or a prompt that is not encoded.
             OutOfMemory: the device has no room for it.
         """
         with room_for(f"pictures of {structure.width} x {structure.height}"):
@@ -118,6 +120,7 @@ class Engine:
         Draws the frame again and looks at every site; the first tensor that is not finite is blamed on
         the bend there, or on the last one that acted before it. None if all is finite, or no bend acted.
         """
+        self.encode(*values.texts)
         plan = Plan(structure, self.model, self.pictures)
         self._load(plan, values)
         watch = _Watch(plan)
@@ -174,6 +177,7 @@ class Engine:
         self, structure: Structure, values: Values, look: Callable[[str, int, Tensor], Tensor]
     ) -> None:
         """Draws a frame without its bends and shows every site's tensor to `look`."""
+        self.encode(*values.texts)
         plan = Plan(replace(structure, bends=()), self.model, self.pictures)
         plan.load(values)
         self._draw(plan, values, [_Everywhere(look, step) for step in range(plan.steps + 1)], self.eager)

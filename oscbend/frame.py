@@ -105,6 +105,11 @@ class Values:
     ticks: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
     init: np.ndarray | None = None
 
+    @property
+    def texts(self) -> set[str]:
+        """Every prompt that must be encoded before this can be drawn; the empty one is always among them."""
+        return {"", *self.negative, *(text for recipe in self.prompts for text, _ in recipe)}
+
 
 def alike(a: Values, b: Values, *, ticking: bool = True) -> bool:
     """True if two frames of one structure ask for the same picture, to the bit.

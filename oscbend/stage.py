@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,15 +122,22 @@ class Stage:
         """True if a prompt is encoded already."""
         return all(engine.knows(text) for engine in self._engines.values())
 
-    def encode(self, text: str) -> list[str]:
-        """Encodes a prompt for every loaded model; tells the words that the model does not know."""
-        self._texts[text] = None
-        self._texts.move_to_end(text)
+    def encode(self, text: str, beside: Iterable[str] = ()) -> list[str]:
+        """Encodes a prompt for every loaded model; tells the words that the model does not know.
+
+        Args:
+            text: the prompt.
+            beside: prompts that are in use, which must not be forgotten for it.
+        """
+        texts = [*beside, text]
+        for used in texts:
+            self._texts[used] = None
+            self._texts.move_to_end(used)
         while len(self._texts) > REMEMBERED:
             self._texts.popitem(last=False)
         unknown: list[str] = []
         for key, engine in self._engines.items():
-            engine.encode(text)
+            engine.encode(*texts)
             unknown = tiny.unknown_words(text) if key == BUILT_IN else []
         return unknown
 
@@ -158,8 +165,7 @@ class Stage:
 
     def _loaded(self, source: str) -> tuple[Engine, dict[str, float]]:
         engine = Engine(load.load(source, **self.loading))
-        for text in list(self._texts):
-            engine.encode(text)
+        engine.encode(*self._texts)
         for name, picture in self._pictures.items():
             engine.set_mask(name, picture.grey)
         return engine, measured(engine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class FakeStage:
     def knows(self, text: str) -> bool:
         return text in self.texts
 
-    def encode(self, text: str) -> list[str]:
+    def encode(self, text: str, beside: Iterable[str] = ()) -> list[str]:
         self.texts.append(text)
         return [w for w in text.split() if w.startswith("qq")]
 

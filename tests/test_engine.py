@@ -245,6 +245,32 @@ def test_a_prompt_is_known_once_it_is_encoded(engine: Engine) -> None:
     assert engine.knows("never seen before")
 
 
+def test_a_frame_never_encodes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    s = structure()
+    with pytest.raises(BadValue, match="'nobody wrote this' is not encoded"):
+        engine.submit(s, values(s, prompts=((("nobody wrote this", 1.0),),)))
+    engine.encode("from", "to", "")
+    monkeypatch.setattr(engine.model.prompts, "_encode", None)
+    morph = [((("from", 1 - t), ("to", t)),) for t in (0.0, 0.3, 0.6, 1.0)]
+    drawn = [engine.submit(s, values(s, prompts=p)).result().pictures.tobytes() for p in morph]
+    assert len(set(drawn)) == len(morph)
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_prompts_that_stand_still_are_not_blended_again(
+    engine: Engine, guided: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = structure(guided=guided)
+    still, moved = (values(s, prompts=((("left", 1 - t), ("right", t)),)) for t in (0.25, 0.5))
+    before = engine.render(s, still).pictures
+    blend, blended = engine.model.prompts.blend, []
+    monkeypatch.setattr(engine.model.prompts, "blend", lambda *a: blended.append(a) or blend(*a))
+    assert np.array_equal(engine.render(s, still).pictures, before)
+    assert not blended
+    assert not np.array_equal(engine.render(s, moved).pictures, before)
+    assert len(blended) == 1
+
+
 def test_prompts_may_be_encoded_while_frames_are_drawn(engine: Engine) -> None:
     s = structure()
     plain = draw(engine, s)

@@ -107,7 +107,7 @@ def test_frames_go_on_while_a_job_is_done() -> None:
     show = Show(worker)
     gate = threading.Event()
     encode = show.stage.encode
-    show.stage.encode = lambda text: (gate.wait(10), encode(text))[1]  # type: ignore[method-assign]
+    show.stage.encode = lambda *texts: (gate.wait(10), encode(*texts))[1]  # type: ignore[method-assign]
     show(("/prompt", "slow"), ("/sync", 1))
     for _ in range(3):
         show()

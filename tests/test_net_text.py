@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 import torch
 
+from oscbend.errors import BadValue
 from oscbend.net.text import Prompts, slerp
 
 
 @pytest.fixture(params=["sd1", "sdxl"])
 def prompts(request: pytest.FixtureRequest, engine_of: Callable[[str], Any]) -> Prompts:
     known = engine_of(request.param).model.prompts
-    return Prompts(known.tokenizers, known.encoders, dtype=torch.float32, zero_negative=known.zero_negative)
+    made = Prompts(known.tokenizers, known.encoders, dtype=torch.float32, zero_negative=known.zero_negative)
+    for text in ("", "orb"):
+        made.get(text)
+    return made
 
 
 def test_one_prompt_is_exactly_its_encoding(prompts: Prompts) -> None:
@@ -20,9 +24,13 @@ def test_one_prompt_is_exactly_its_encoding(prompts: Prompts) -> None:
     assert prompts.blend((("orb", 0.3), ("mesh", 0.0))) is prompts.get("orb")
 
 
-def test_a_prompt_without_weight_is_not_encoded(prompts: Prompts) -> None:
-    prompts.blend((("orb", 1.0), ("mesh", 0.0)))
+def test_only_asking_for_an_encoding_makes_one(prompts: Prompts) -> None:
+    assert prompts.blend((("orb", 1.0), ("mesh", 0.0))) is prompts.known("orb")
+    for ask in (prompts.known, prompts.negative, lambda text: prompts.blend(((text, 1.0),))):
+        with pytest.raises(BadValue, match="'mesh' is not encoded"):
+            ask("mesh")
     assert not prompts.knows("mesh")
+    assert prompts.get("mesh") is prompts.known("mesh")
 
 
 @pytest.mark.parametrize("way", ["slerp", "lerp"])
@@ -66,4 +74,4 @@ def test_only_so_many_encodings_are_kept(prompts: Prompts) -> None:
 def test_no_negative_prompt_is_what_the_family_was_trained_with(prompts: Prompts) -> None:
     empty = prompts.negative("")
     assert bool((empty.tokens == 0).all()) is prompts.zero_negative
-    assert prompts.negative("dull") is prompts.get("dull")
+    assert prompts.negative("orb") is prompts.get("orb")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,13 @@ from PIL import Image
 
 from oscbend.errors import BadModel, BadValue, OutOfMemory, UnknownName
 from oscbend.features import Buses
+from oscbend.loop import Loop
 from oscbend.modulation import Modulation
+from oscbend.osc import Message
+from oscbend.schedule import Schedule
 from oscbend.stage import Stage
 from oscbend.state import Bend, State
+from oscbend.worker import Beside
 
 STATE = State(model="random", width=64, height=64, steps=2, prompts={1: "an orb"}, noise="hold")
 
@@ -67,6 +72,46 @@ def test_a_model_is_loaded_beside_the_one_that_runs(stage: Stage, checkpoints: C
     after = drawn(stage, replace(STATE, model=key))
     assert after.shape == before.shape
     assert not np.array_equal(after, before)
+
+
+def test_a_new_prompt_is_encoded_by_the_worker_while_frames_go_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = stage.engine(STATE).model.prompts
+    encode, gate, threads = prompts._encode, threading.Event(), []
+
+    def slow(text: str) -> Any:
+        threads.append(threading.current_thread().name)
+        gate.wait(20)
+        return encode(text)
+
+    monkeypatch.setattr(prompts, "_encode", slow)
+    worker, schedule = Beside(), Schedule()
+    loop = Loop(stage, worker, replace(STATE, noise="fresh"), schedule)
+    schedule.put(0.0, (Message("/prompt/2", ("a prompt of this show",)),))
+    before = [loop.step(0.1 * n).picture.tobytes() for n in range(3)]
+    assert len(set(before)) == 3, "frames go on"
+    assert loop.state.prompts == STATE.prompts
+    gate.set()
+    worker.close()
+    worker._thread.join(20)
+    schedule.put(0.3, (Message("/prompt/2/weight", (0.5,)),))
+    monkeypatch.setattr(prompts, "_encode", None)
+    after = [loop.step(0.3 + 0.1 * n).picture.tobytes() for n in range(3)]
+    assert loop.state.prompts == {1: "an orb", 2: "a prompt of this show"}
+    assert loop.failed == 0
+    assert len({*before, *after}) == 6
+    assert threads == ["jobs"]
+
+
+def test_prompts_in_use_outlive_any_number_of_others(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = stage.engine(STATE).model.prompts
+    monkeypatch.setattr(prompts, "room", 8)
+    for n in range(20):
+        stage.encode(f"prompt {n}", ("", "an orb"))
+    assert prompts.knows("an orb")
+    assert prompts.knows("prompt 19")
+    assert not prompts.knows("prompt 2")
 
 
 def test_the_old_model_is_let_go_when_the_new_one_draws(

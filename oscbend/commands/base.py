@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,8 +31,8 @@ class Stage(Network, Protocol):
     def knows(self, text: str) -> bool:
         """True if a prompt is encoded already."""
 
-    def encode(self, text: str) -> list[str]:
-        """Encodes a prompt; tells the words that the model does not know."""
+    def encode(self, text: str, beside: Iterable[str] = ()) -> list[str]:
+        """Encodes a prompt, forgetting none of those in use beside it; tells the words that are not known."""
 
     def check_steps(self, state: State) -> None:
         """Raises BadValue if the model has no such steps."""

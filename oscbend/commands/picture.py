@@ -20,8 +20,10 @@ MAX_STEPS = 1000
 def encoded(show: Show, address: str, text: str, change: Callable[[State], State]) -> Job:
     """A change that waits until its prompt is encoded; prompts keep their order."""
 
+    in_use = ("", show.state.negative, *show.state.prompts.values())
+
     def work() -> tuple[Callable[[State], State], Sequence[str]]:
-        unknown = show.stage.encode(text)
+        unknown = show.stage.encode(text, in_use)
         notes = [f"{address}: the model does not know {', '.join(map(repr, unknown))}"] if unknown else []
         return change, notes
 

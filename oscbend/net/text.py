@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from oscbend.errors import BadValue
 from oscbend.frame import Blend
 
 
@@ -30,7 +31,7 @@ class Embedding:
 class Prompts:
     """Encodes prompts and keeps the last used ones.
 
-    Encoding may go on in one thread while another asks for what is known.
+    Encoding may go on in one thread while another asks for what is known; only `get` ever encodes.
 
     Args:
         tokenizers, encoders: one of each, or two for SDXL.
@@ -80,9 +81,25 @@ class Prompts:
                 self._kept.popitem(last=False)
         return made
 
+    def known(self, text: str) -> Embedding:
+        """The encoding of a prompt that was made before.
+
+        Raises:
+            BadValue: it was not.
+        """
+        with self._lock:
+            if text not in self._kept:
+                raise BadValue(f"the prompt {text!r} is not encoded")
+            self._kept.move_to_end(text)
+            return self._kept[text]
+
     def negative(self, text: str) -> Embedding:
-        """The encoding of a negative prompt; an empty one is what the model was trained to go without."""
-        found = self.get(text)
+        """The encoding of a negative prompt; an empty one is what the model was trained to go without.
+
+        Raises:
+            BadValue: it is not known.
+        """
+        found = self.known(text)
         if text or not self.zero_negative:
             return found
         pooled = None if found.pooled is None else torch.zeros_like(found.pooled)
@@ -92,14 +109,17 @@ class Prompts:
         """Several prompts as one.
 
         Args:
-            recipe: texts and weights; those of weight 0 are not even encoded. One prompt alone is
+            recipe: known texts, and weights; those of weight 0 may be unknown. One prompt alone is
                 exactly its encoding.
             way: `lerp`, the weighted mean, or `slerp`, which turns every token's vector (and the pooled
                 one) on the arc from what has been blended so far to the next prompt, in the recipe's order.
+
+        Raises:
+            BadValue: a text that is not known.
         """
-        parts = [(self.get(text), weight) for text, weight in recipe if weight != 0]
+        parts = [(self.known(text), weight) for text, weight in recipe if weight != 0]
         if not parts:
-            return self.get("")
+            return self.known("")
         blended, total = parts[0]
         for nxt, weight in parts[1:]:
             total += weight
