@@ -29,6 +29,7 @@ from oscbend.net.text import Embedding
 from oscbend.net.walk import Bend, Bends
 
 PLANS = 8
+MASKS = 64
 """Plans that are kept; the one used longest ago goes first."""
 
 STEER_SEEDS = (0, 1, 2, 3)
@@ -83,9 +84,10 @@ class Engine:
         return self.model.prompts.knows(text)
 
     def set_mask(self, name: str, picture: np.ndarray) -> None:
-        """Makes a picture a mask for selections: float [h, w], 0…1."""
+        """Makes a picture a mask for selections: float [h, w], 0…1; of more than 64, the oldest go."""
         with self._lock:
-            self.pictures = self.pictures | {name: picture}
+            others = [(n, p) for n, p in self.pictures.items() if n != name]
+            self.pictures = {**dict(others[1 - MASKS :]), name: picture}
             self._plans.clear()
 
     def render(self, structure: Structure, values: Values) -> Rendered:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from oscbend import bends, tiny
+from oscbend import bends, paths, tiny
 from oscbend.commands import Job
 from oscbend.commands.bend import full_static
 from oscbend.engine import Engine
-from oscbend.errors import BadValue, OutOfMemory
+from oscbend.errors import OutOfMemory
 from oscbend.frame import Pending, Rendered, Structure, Values
-from oscbend.net import load, sampler, sites
+from oscbend.net import architectures, load, sampler, sites
 from oscbend.net.memory import room_for
 from oscbend.pictures import Moving, read
 from oscbend.state import State
@@ -153,14 +153,21 @@ class Stage:
         """
         engine, scales = self._engines.get(source), self._scales.get(source)
         if engine is None or scales is None:
-            if Path(source).exists():
-                self._below_root(source)
+            place = self._place(source)
             with room_for(f"the model {source}"):
-                engine, scales = self._loaded(source)
+                engine, scales = self._loaded(place)
         with self._lock:
             self._scales = {**self._scales, source: scales}
             others = {k: e for k, e in self._engines.items() if k != source}
             self._engines = {**others, source: engine}
+        return source
+
+    def _place(self, source: str) -> str:
+        """Where a model named over OSC is: a file or folder below the root, or its name elsewhere."""
+        if source == BUILT_IN or architectures.is_random(source):
+            return source
+        if paths.could_be_a_file(self.root, source):
+            return str(paths.below(self.root, source))
         return source
 
     def _loaded(self, source: str) -> tuple[Engine, dict[str, float]]:
@@ -171,12 +178,15 @@ class Stage:
         return engine, measured(engine)
 
     def read_picture(self, name: str) -> str:
-        """Reads a picture or film below the root; gives its key.
+        """Reads a picture or film below the root; gives its key: one for one file, however it was named.
 
         Raises:
             BadValue: outside the root, missing, or neither picture nor film.
         """
-        self._pictures[name] = read(self._below_root(name))
+        path = paths.below(self.root, name)
+        name = paths.name_below(self.root, path)
+        self._pictures[name] = read(path)
+        self._pictures.move_to_end(name)
         for engine in self._engines.values():
             engine.set_mask(name, self._pictures[name].grey)
         self.epoch += 1
@@ -229,12 +239,6 @@ class Stage:
             self._drawing = structure.model
             self._forget(keys[: keys.index(structure.model)])
         return pending
-
-    def _below_root(self, name: str) -> Path:
-        path = (self.root / name).resolve()
-        if not path.is_relative_to(self.root):
-            raise BadValue(f"{name} lies outside the root folder {self.root}; start the server with --root")
-        return path
 
     def _forget(self, models: Sequence[str]) -> None:
         """Lets models go: those that were loaded before the one that is drawn with now."""

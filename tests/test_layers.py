@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1] / "oscbend"
 
 ROWS = (
     "errors",
+    "paths",
     "rate",
     "table",
     "pattern",

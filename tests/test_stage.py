@@ -170,6 +170,42 @@ def test_a_model_outside_the_root_is_refused(stage: Stage, checkpoint: Callable[
         stage.load(str(checkpoint("sd1")), STATE)
 
 
+@pytest.mark.parametrize("name", ["~/model", "model", "../root/model", "./model"])
+def test_a_model_is_looked_for_below_the_root_and_nowhere_else(
+    stage: Stage,
+    checkpoint: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """A folder of that name lies in the home, and in the folder where the server was started."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "model").symlink_to(checkpoint("sd1"))
+    (tmp_path / "root").mkdir()
+    stage.root = tmp_path / "root"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.chdir(home)
+    with pytest.raises((BadValue, BadModel)):
+        stage.load(name, STATE)
+
+
+def test_a_model_below_the_root_is_found_wherever_the_server_was_started(
+    stage: Stage, checkpoints: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoints("sd1")
+    assert stage.load("sd1", STATE) == "sd1"
+
+
+def test_one_picture_is_kept_once_however_it_is_named(stage: Stage, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), (9, 9, 9)).save(tmp_path / "a.png")
+    names = {stage.read_picture("./" * n + "a.png") for n in range(40)}
+    assert names == {"a.png"}
+    assert set(stage.engine(STATE).pictures) == {"a.png"}
+
+
 def test_files_lie_below_the_root(
     stage: Stage, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

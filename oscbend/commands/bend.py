@@ -166,8 +166,8 @@ def selection(show: Show, id: str, select: str) -> State | Job:
         return show.state.with_bend(bend)
 
     def work() -> tuple[Any, list[str]]:
-        show.stage.read_picture(name)
-        return (lambda now: now.with_bend(replace(now.bend(id) or bend, select=select))), []
+        read = f"mask {show.stage.read_picture(name)}"
+        return (lambda now: now.with_bend(replace(now.bend(id) or bend, select=read))), []
 
     return Job(f"/bend/{id}/select", work, to=show.sender)
 
