@@ -27,7 +27,7 @@ class Echo:
 
     def run(self):
         while not self.end.wait(0.001):
-            for data, sender in (one for came in self.door.drain() for one in came.datagrams):
+            for data, sender in (one for came in self.door.inbox.drain() for one in came.datagrams):
                 packet = decode(data)
                 self.packets.append(packet)
                 for _, messages in flatten(packet):
@@ -121,9 +121,9 @@ def test_sending_goes_on_when_the_server_was_away():
             client.send("/n", 3)
             client.send("/n", 4)
             end = time.monotonic() + 5
-            while again.received < 2 and time.monotonic() < end:
+            while again.inbox.received < 2 and time.monotonic() < end:
                 time.sleep(0.001)
-            came = [decode(data).args for arrivals in again.drain() for data, _ in arrivals.datagrams]
+            came = [decode(data).args for arrivals in again.inbox.drain() for data, _ in arrivals.datagrams]
             assert came == [(3,), (4,)]
 
 

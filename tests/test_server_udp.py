@@ -13,12 +13,12 @@ from pythonosc.udp_client import SimpleUDPClient
 from oscbend.errors import OscbendError
 from oscbend.osc import Message, decode
 from oscbend.server.replies import REPLY_MAX, encode_reply, split_reply
-from oscbend.server.udp import PAUSE_S, QUEUE_BYTES, TOGETHER, Arrivals, UdpDoor
+from oscbend.server.udp import PAUSE_S, TOGETHER, UdpDoor
 
 
 @pytest.fixture
 def door():
-    with UdpDoor(port=0, capacity=100) as opened:
+    with UdpDoor(port=0) as opened:
         yield opened
 
 
@@ -41,7 +41,7 @@ def drained(door, count, timeout_s=5.0):
 
 def arrived(door):
     """(datagram, sender, time) of all that has come."""
-    return [(*one, arrivals.time_s) for arrivals in door.drain() for one in arrivals.datagrams]
+    return [(*one, arrivals.time_s) for arrivals in door.inbox.drain() for one in arrivals.datagrams]
 
 
 def test_what_python_osc_sends_arrives_in_order(door):
@@ -54,11 +54,11 @@ def test_what_python_osc_sends_arrives_in_order(door):
     times = [time_s for _, _, time_s in came]
     assert times == sorted(times)
     assert before <= times[0] <= times[-1] <= time.monotonic()
-    assert (door.received, door.dropped) == (50, 0)
+    assert (door.inbox.received, door.inbox.dropped) == (50, 0)
 
 
 def test_nothing_waits_at_first(door):
-    assert door.drain() == []
+    assert door.inbox.drain() == []
     assert door.port > 0
 
 
@@ -67,27 +67,6 @@ def test_the_longest_datagram_arrives_whole(door, host):
     data = bytes(range(256)) * 255 + bytes(227)
     host.sendto(data, ("127.0.0.1", door.port))
     assert [came for came, _, _ in drained(door, 1)] == [data]
-
-
-@pytest.mark.parametrize("together", [1, 7, 130])
-def test_a_full_queue_drops_the_oldest(door, together):
-    numbers = [bytes([n]) for n in range(130)]
-    for start in range(0, 130, together):
-        came = [(data, ("127.0.0.1", 1)) for data in numbers[start : start + together]]
-        door._put(Arrivals(0.0, came))
-    assert [data for data, _, _ in arrived(door)] == numbers[30:]
-    assert (door.received, door.dropped) == (130, 30)
-    assert arrived(door) == []
-
-
-def test_the_queue_is_bounded_in_bytes_too():
-    with UdpDoor(port=0, capacity=10**6) as door:
-        for _ in range(QUEUE_BYTES // 2**20 + 3):
-            door._put(Arrivals(0.0, [(bytes(2**20), ("127.0.0.1", 1))]))
-        assert door.dropped == 3
-        door.drain()
-        door._put(Arrivals(0.0, [(bytes(2**20), ("127.0.0.1", 1))]))
-        assert len(arrived(door)) == 1
 
 
 def test_a_flood_is_taken_many_at_a_time():

@@ -14,6 +14,7 @@ from typing import Any
 from oscbend.commands import Reply
 from oscbend.loop import Loop
 from oscbend.schedule import Schedule
+from oscbend.server.inbox import Inbox
 from oscbend.server.replies import split_reply
 from oscbend.server.udp import UdpDoor
 from oscbend.server.web import WebPage
@@ -59,13 +60,14 @@ class Server:
     def __init__(self, stage: Stage, state: State, address: Address, say: Callable[[str], None]) -> None:
         self._stack = ExitStack()
         with self._unwinding():
-            self.door = UdpDoor(address.host, address.port)
+            self.inbox = Inbox()
+            self.door = UdpDoor(address.host, address.port, self.inbox)
             self._stack.callback(self.door.close)
             self.worker = Beside()
             self._stack.callback(self.worker.close)
             self.schedule = Schedule()
             self.loop = Loop(stage, self.worker, state, self.schedule, answer=self._answer, say=say)
-            self.loop.dropped_packets = lambda: self.schedule.dropped + self.door.dropped
+            self.loop.dropped_packets = lambda: self.schedule.dropped + self.inbox.dropped
             self.frames = self._stack.enter_context(ZmqSink(address.frames))
             self.page = WebPage(address.host, address.web_port, self.loop.status)
             self._stack.callback(self.page.close)
@@ -131,7 +133,7 @@ class Server:
 
     def _hear(self) -> None:
         unix_offset_s = time.time() - self._now()
-        for arrivals in self.door.drain():
+        for arrivals in self.inbox.drain():
             arrived_s = arrivals.time_s - self._began_s
             self.schedule.put_datagrams(arrivals.datagrams, arrived_s, unix_offset_s, _is_local)
 

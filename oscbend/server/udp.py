@@ -1,6 +1,6 @@
-"""The door for datagrams: a thread that puts them into a bounded queue, and does nothing else.
+"""The door for datagrams: a thread that puts them into the inbox, and does nothing else.
 
-Decoding happens once per frame, in the loop, which takes what has come with `drain`. The first datagram
+Decoding happens once per frame, in the loop, which drains the inbox. The first datagram
 wakes the thread, which takes all there is and then sleeps for a moment: a flood wakes it some hundred
 times a second, not once for each datagram, and leaves the processor to the network that draws.
 """
@@ -13,32 +13,19 @@ import selectors
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from oscbend.errors import OscbendError
+from oscbend.server.inbox import Arrivals, Inbox
 from oscbend.server.replies import encode_reply
 
 DATAGRAM_MAX = 65507
 RECEIVE_BUFFER = 4 * 2**20
-QUEUE_BYTES = 64 * 2**20
 TOGETHER = 1024
 """How many datagrams are taken at once at most."""
 PAUSE_S = 0.0015
 """How long the thread sleeps when it has taken all there was."""
-
-
-class Arrivals(NamedTuple):
-    """What came in together.
-
-    Args:
-        time_s: when, seconds of `time.monotonic`.
-        datagrams: as received, and from whom (address, port …), in the order in which they came.
-    """
-
-    time_s: float
-    datagrams: list[tuple[bytes, tuple[Any, ...]]]
 
 
 class UdpDoor:
@@ -47,21 +34,15 @@ class UdpDoor:
     Args:
         host: the interface's address; `127.0.0.1` is this machine only.
         port: 0 takes any free one; see `port`.
-        capacity: how many datagrams wait at most (and 64 MB of them); then the oldest are dropped.
+        inbox: takes what comes; by itself one of its own.
 
     Raises:
         OscbendError: the port is in use or cannot be opened.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 57130, capacity: int = 16384) -> None:
-        self.capacity = capacity
-        self.received = 0
-        self.dropped = 0
+    def __init__(self, host: str = "127.0.0.1", port: int = 57130, inbox: Inbox | None = None) -> None:
+        self.inbox = inbox or Inbox()
         self.unsent = 0
-        self._waiting: deque[Arrivals] = deque()
-        self._count = 0
-        self._bytes = 0
-        self._lock = threading.Lock()
         self._socket = _open(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
         self._wake, self._woken = socket.socketpair()
@@ -74,12 +55,6 @@ class UdpDoor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def drain(self) -> list[Arrivals]:
-        """All that has come since the last call, oldest first."""
-        with self._lock:
-            came, self._waiting, self._count, self._bytes = self._waiting, deque(), 0, 0
-        return list(came)
 
     def reply(self, address: str, args: Iterable[Any], to: tuple[Any, ...]) -> bool:
         """Sends one reply without waiting; False (and counted in `unsent`) if it could not go out.
@@ -95,7 +70,7 @@ class UdpDoor:
         return True
 
     def close(self) -> None:
-        """Closes the port and ends the thread; what waits can still be drained."""
+        """Closes the port and ends the thread; what waits stays in the inbox."""
         if self._closed.is_set():
             return
         self._closed.set()
@@ -125,28 +100,8 @@ class UdpDoor:
         except OSError:  # there is no more; or, as Windows tells here, an earlier reply found nobody
             pass
         if came:
-            self._put(Arrivals(time_s, came))
+            self.inbox.put(Arrivals(time_s, came))
         return len(came)
-
-    def _put(self, arrivals: Arrivals) -> None:
-        with self._lock:
-            self.received += len(arrivals.datagrams)
-            self._waiting.append(arrivals)
-            self._count += len(arrivals.datagrams)
-            self._bytes += _size(arrivals)
-            while self._count > self.capacity or self._bytes > QUEUE_BYTES:
-                oldest = self._waiting[0].datagrams
-                excess = min(max(self._count - self.capacity, 1), len(oldest))
-                self._count -= excess
-                self._bytes -= sum(len(data) for data, _ in oldest[:excess])
-                self.dropped += excess
-                del oldest[:excess]
-                if not oldest:
-                    self._waiting.popleft()
-
-
-def _size(arrivals: Arrivals) -> int:
-    return sum(len(data) for data, _ in arrivals.datagrams)
 
 
 def _open(host: str, port: int) -> socket.socket:
