@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from oscbend import bends
+from oscbend.bends.common import sent
 from oscbend.errors import BadValue
 from oscbend.frame import Done, Pending, Rendered, Structure, Values
 from oscbend.net import heap
+from oscbend.net.captured import network_for
 from oscbend.net.load import best_device
-from oscbend.net.memory import room_for
+from oscbend.net.memory import is_full, room_for
 from oscbend.net.model import Model
 from oscbend.net.network import Eager, Network
 from oscbend.net.noise import Fields
@@ -26,6 +28,7 @@ from oscbend.net.predict import predict
 from oscbend.net.sampler import advance
 from oscbend.net.sites import Site
 from oscbend.net.text import Embedding
+from oscbend.net.transfer import Ring
 from oscbend.net.walk import Bend, Bends
 
 PLANS = 8
@@ -43,14 +46,16 @@ class Engine:
 
     Args:
         model: as loaded.
+        live: True for a show, where a frame must not wait; False for films, which are the same every time.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, live: bool = False) -> None:
         if model.device.type == "cpu":
             heap.keep()
         self.model = model
         self.eager = Eager(model)
-        self.network: Network = self.eager
+        self.network: Network = network_for(model, live=live)
+        self._ring = None if model.lane is None else Ring(model.lane)
         self.fields = Fields(model.device)
         self.grain = bends.NoiseBank(model.device, torch.float32, kept=16)
         self.pictures: dict[str, Any] = {}
@@ -73,6 +78,25 @@ class Engine:
             "layout": str(model.memory_format).removeprefix("torch."),
             "threads": torch.get_num_threads(),
         }
+
+    @torch.inference_mode()
+    def prepare(self, structure: Structure) -> None:
+        """Makes what frames of this size need, so that no frame waits for it; on any thread.
+
+        Raises:
+            BadMessage: a structure that cannot be.
+            OutOfMemory: the device has no room for this size.
+        """
+        network = self.network.preparing()
+        if network is None:
+            return
+        with room_for(_size(structure)):
+            for guided in (False,) if self.model.guidance_width else (False, True):
+                bare = replace(structure, start=0, guided=guided, bends=())
+                plan, values = Plan(bare, self.model, {}), _plain(bare)
+                self.encode(*values.texts)
+                plan.load(values)
+                network.finish(self._draw(plan, values, plan.at, network))
 
     def encode(self, *texts: str) -> None:
         """Encodes prompts, so that they can be drawn: no frame waits for that."""
@@ -108,12 +132,21 @@ class Engine:
             BadMessage: a structure that cannot be, values that don't fit it, or a prompt that is not encoded.
             OutOfMemory: the device has no room for it.
         """
-        with room_for(f"pictures of {structure.width} x {structure.height}"):
-            plan = self.plan(structure)
-            self._load(plan, values)
-            image = self._draw(plan, values, plan.at, self.network)
-            finite = torch.isfinite(image).flatten(1).all(1).cpu().numpy()
-            return Done(Rendered(_pictures(image), finite))
+        with room_for(_size(structure)):
+            try:
+                return self._begun(structure, values)
+            except RuntimeError as error:
+                if not is_full(error) or not self.network.shrink():
+                    raise
+            return self._begun(structure, values)
+
+    def _begun(self, structure: Structure, values: Values) -> Pending:
+        plan = self.plan(structure)
+        self._load(plan, values)
+        pictures, finite = self.network.finish(self._draw(plan, values, plan.at, self.network))
+        if self._ring is None:
+            return Done(_fetched(pictures, finite))
+        return self._ring.send(pictures, finite)
 
     @torch.inference_mode()
     def blame(self, structure: Structure, values: Values) -> str | None:
@@ -167,8 +200,7 @@ class Engine:
             return x
 
         for seed in STEER_SEEDS:
-            ones = np.ones(1, np.float32)
-            self._survey(bare, Values((((text, 1.0),),), ("",), (((seed, 1.0),),), ones), look)
+            self._survey(bare, _plain(bare, text, seed), look)
         with self._lock:
             self._means[key] = made
             while len(self._means) > 2 * PLANS:
@@ -241,7 +273,7 @@ class Engine:
     def _denoise(self, plan: Plan, values: Values, at: list[Any], network: Network) -> Tensor:
         """The finished latent, [B, 4, H/8, W/8], float32."""
         text = self.text(values, plan.structure.blend, plan.branches)
-        x, drawn = self.begin(plan, values)
+        x, drawn = self.begin(plan, values, network)
         for k in range(plan.structure.start, plan.steps):
             step, here = plan.schedule.steps[k], at[k]
             state = here.get(f"latent.{k}")
@@ -256,7 +288,7 @@ class Engine:
             x = advance(x, output, noise, step, plan.schedule.clip)
         return x
 
-    def begin(self, plan: Plan, values: Values) -> tuple[Tensor, int]:
+    def begin(self, plan: Plan, values: Values, network: Network | None = None) -> tuple[Tensor, int]:
         """The state that the first step reads, and how many draws went into it."""
         mix = values.noise
         if values.init is None:
@@ -266,8 +298,8 @@ class Engine:
         s = plan.structure
         if values.init.shape[:3] != (s.batch, s.height, s.width):
             raise BadValue(f"pictures to start from must be {[s.batch, s.height, s.width]}")
-        picture = torch.from_numpy(np.ascontiguousarray(values.init[..., :3])).to(self.model.device)
-        latent, spread = self.model.encode(picture.permute(0, 3, 1, 2).float() / 255 * 2 - 1)
+        picture = sent(torch.from_numpy(np.ascontiguousarray(values.init[..., :3])), self.model.device)
+        latent, spread = (network or self.network).encode(picture.permute(0, 3, 1, 2).float() / 255 * 2 - 1)
         drawn = 0
         if spread is not None:
             latent = latent + spread * self.fields.mix(mix, plan.latent_shape, 0)
@@ -346,11 +378,20 @@ def device_name(device: torch.device | None = None) -> str:
     return device.type if device.type != "cpu" else f"cpu, {torch.get_num_threads()} threads"
 
 
-def _pictures(image: Tensor) -> np.ndarray:
-    """RGB −1…1 [B, 3, H, W] as bytes [B, H, W, 4], rounded as diffusers' image processor does."""
-    batch, _, height, width = image.shape
-    rgba = torch.full((batch, height, width, 4), 255, dtype=torch.uint8, device=image.device)
-    rgba[..., :3] = (image.float() * 0.5 + 0.5).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1)
-    here = np.empty(rgba.shape, np.uint8)
-    torch.from_numpy(here).copy_(rgba)
-    return here
+def _size(structure: Structure) -> str:
+    return f"pictures of {structure.width} x {structure.height}"
+
+
+def _plain(structure: Structure, text: str = "", seed: int = 0) -> Values:
+    """Values of one prompt and one seed, for a structure without bends."""
+    count = structure.batch
+    return Values(
+        (((text, 1.0),),) * count, ("",) * count, (((seed, 1.0),),) * count, np.ones(count, np.float32)
+    )
+
+
+def _fetched(pictures: Tensor, finite: Tensor) -> Rendered:
+    """Pictures here, in memory of their own."""
+    here = np.empty(pictures.shape, np.uint8)
+    torch.from_numpy(here).copy_(pictures)
+    return Rendered(here, finite.cpu().numpy())

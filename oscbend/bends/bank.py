@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oscbend.bends.common import seeded
+from oscbend.bends.common import seeded, sent
 
 FIELDS = 8
 """Different fields of one seed; moving noise shows them in turn, each time rolled elsewhere."""
@@ -65,7 +65,7 @@ class NoiseBank:
         self._fields.move_to_end((seed, shape))
         for number in range(len(fields), count):
             draw = torch.randn(shape, generator=seeded("noise", seed, number))
-            fields.append(draw.to(self.dtype).to(self.device))
+            fields.append(sent(draw.to(self.dtype), self.device))
         while len(self._fields) > self.kept:
             self._fields.popitem(last=False)
         return fields

@@ -54,6 +54,13 @@ def constant(build: Callable[..., Any]) -> Callable[..., Any]:
     return functools.cache(torch.inference_mode(mode=False)(build))
 
 
+def sent(x: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor from here on a device, without waiting for what the device still computes."""
+    if torch.device(device).type != "cuda" or x.device.type != "cpu":
+        return x.to(device)
+    return x.pin_memory().to(device, non_blocking=True)
+
+
 def seeded(*words: object) -> torch.Generator:
     """A CPU generator whose draws depend on nothing but the words.
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from oscbend.bends.common import seeded
+from oscbend.bends.common import seeded, sent
 from oscbend.errors import BadValue, UnknownName
 
 FORMS = {
@@ -86,7 +86,7 @@ class Selection:
             mask = _cells(y, y + h, height).reshape(1, 1, -1, 1) * _cells(x, x + w, width)
         else:
             mask = _resampled(self.name, pictures or {}, (height, width))
-        return mask.to(dtype).to(device)
+        return sent(mask.to(dtype), device)
 
 
 def parse(text: str) -> Selection:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from oscbend.bends.common import BROAD, DAFX, OPERATORS, column, constant, wide, wide_column, widened
+from oscbend.bends.common import BROAD, DAFX, OPERATORS, column, constant, sent, wide, wide_column, widened
 from oscbend.table import Arg
 
 EXPM_SQUARINGS = 7
@@ -23,7 +23,7 @@ def _places(height: int, width: int, device: torch.device, dtype: torch.dtype) -
         for n in (height, width)
     )
     y, x = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack((x, y, torch.ones_like(x)), -1).to(device)
+    return sent(torch.stack((x, y, torch.ones_like(x)), -1), device)
 
 
 def _sample(x: Tensor, theta: list[list[Tensor]], still: Tensor) -> Tensor:
@@ -165,7 +165,7 @@ def flip(x: Tensor, axis: str = "horizontal") -> Tensor:
 def _squared_grid(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Squares of `size` places, evenly from −5 to 5; a single one lies in the middle."""
     places = (torch.arange(size, dtype=torch.float64) - (size - 1) / 2) * (10 / max(size - 1, 1))
-    return places.square().to(dtype).to(device)
+    return sent(places.square().to(dtype), device)
 
 
 @OPERATORS.declare(

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from oscbend.bends.common import DAFX, OPERATORS, column, constant, widened
+from oscbend.bends.common import DAFX, OPERATORS, column, constant, sent, widened
 from oscbend.table import Arg
 
 BLUR_RADIUS = 12
@@ -49,7 +49,7 @@ def _squared_distances(size: int, radius: int, device: torch.device, dtype: torc
     distances = torch.stack(images)[:, None, :] - i[None, :, None]
     distances = torch.where(distances.abs() <= radius, distances.square(), torch.inf)
     seen = torch.isfinite(distances).flatten(1).any(1)
-    return distances[seen].to(dtype).to(device)
+    return sent(distances[seen].to(dtype), device)
 
 
 def _blur_matrix(sigma: Tensor, size: int, radius: int, dtype: torch.dtype) -> Tensor:
@@ -96,7 +96,7 @@ def blur(x: Tensor, sigma: Tensor) -> Tensor:
 
 @constant
 def _sharpen_sigma(device: torch.device) -> Tensor:
-    return torch.tensor([SHARPEN_SIGMA], device=device)
+    return torch.full((1,), SHARPEN_SIGMA, device=device)
 
 
 @OPERATORS.declare(
@@ -129,7 +129,7 @@ def _radius_power(height: int, width: int, device: torch.device, dtype: torch.dt
     """Fourth power of each spatial frequency's radius, Nyquist being 1: [height, width // 2 + 1]."""
     down = 2 * torch.fft.fftfreq(height, dtype=torch.float64)[:, None]
     across = 2 * torch.fft.rfftfreq(width, dtype=torch.float64)
-    return (down.square() + across.square()).square().to(dtype).to(device)
+    return sent((down.square() + across.square()).square().to(dtype), device)
 
 
 @OPERATORS.declare(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from oscbend.net import sites
 from oscbend.net.text import Prompts
+from oscbend.net.transfer import Lane, lane_of
 from oscbend.net.walk import Stage, decoder_stages, unet_stages
 
 
@@ -52,6 +53,11 @@ class Model:
     def decoder_stages(self) -> tuple[Stage, ...]:
         """The decoder's stages in the order of execution."""
         return decoder_stages(self.vae)
+
+    @cached_property
+    def lane(self) -> Lane | None:
+        """How values reach the device and pictures come back, while it goes on computing."""
+        return lane_of(self.device)
 
     @property
     def guidance_width(self) -> int | None:

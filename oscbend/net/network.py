@@ -1,9 +1,14 @@
-"""How a frame passes through the network: one small interface, and the plain way to do it."""
+"""How a frame passes through the network: one small interface, and the plain way to do it.
+
+A tensor that is given to it as `Context.text` or as a condition of the time embedding is never written again:
+whoever has another text makes another tensor.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from oscbend.net.model import Model
@@ -37,6 +42,19 @@ class Network(Protocol):
     def decode(self, latent: Tensor, bends: Bends) -> Tensor:
         """The picture of an unscaled latent, RGB around −1…1, [B, 3, 8·H, 8·W]."""
 
+    def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mean and standard deviation of pictures' latents, as `Model.encode` gives them."""
+
+    def finish(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """A picture as bytes, and whether it can be shown, as `finish` gives them."""
+
+    def shrink(self) -> bool:
+        """Gives back memory that is kept for speed alone; False if there is none."""
+
+    def preparing(self) -> Network | None:
+        """What to draw a frame through, on any thread, so that frames like it find all prepared; None if that
+        makes no difference."""
+
 
 class Eager:
     """Runs every module as it comes. Holds nothing, so several threads may draw through it.
@@ -66,3 +84,34 @@ class Eager:
     def decode(self, latent: Tensor, bends: Bends) -> Tensor:
         """The picture of an unscaled latent, [B, 3, 8·H, 8·W]."""
         return run_decoder(self.model.decoder_stages, latent, bends)
+
+    def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mean and standard deviation of pictures' latents."""
+        return self.model.encode(pictures)
+
+    def finish(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """A picture as bytes, and whether it can be shown."""
+        return finish(image)
+
+    def shrink(self) -> bool:
+        """False: nothing is kept."""
+        return False
+
+    def preparing(self) -> Network | None:
+        """None: nothing is prepared."""
+        return None
+
+
+def finish(image: Tensor) -> tuple[Tensor, Tensor]:
+    """A picture as bytes, rounded as diffusers' image processor does.
+
+    Args:
+        image: RGB −1…1, [B, 3, H, W].
+
+    Returns:
+        RGBA, uint8 [B, H, W, 4]; and bool [B], False where NaN or infinity came out.
+    """
+    batch, _, height, width = image.shape
+    rgba = torch.full((batch, height, width, 4), 255, dtype=torch.uint8, device=image.device)
+    rgba[..., :3] = (image.float() * 0.5 + 0.5).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1)
+    return rgba, torch.isfinite(image).flatten(1).all(1)

@@ -11,6 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor
 
+from oscbend.bends.common import sent
 from oscbend.frame import Mix
 
 Shape = tuple[int, int, int]
@@ -71,5 +72,5 @@ class _Draws:
     def get(self, index: int) -> Tensor:
         while len(self.fields) <= index:
             drawn = torch.randn((1, *self.shape), generator=self.generator)
-            self.fields.append(drawn.to(self.device))
+            self.fields.append(sent(drawn, self.device))
         return self.fields[index]

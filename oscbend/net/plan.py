@@ -6,20 +6,20 @@ it to the device in one go and rebuilds nothing.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from oscbend.bends.common import sent
 from oscbend.errors import BadValue, UnknownName
 from oscbend.frame import Structure, Values, branched
 from oscbend.net.bent import Bent, Pictures
 from oscbend.net.chain import Chain
 from oscbend.net.model import Model
 from oscbend.net.sampler import schedule
+from oscbend.net.transfer import Buffer
 from oscbend.net.walk import Bend, needs_sizes
 
 __all__ = ["Bent", "Plan"]
@@ -64,9 +64,9 @@ class Plan:
         self.at: list[dict[str, Bend]] = [{} for _ in self._standing]
         """For each step, what stands at a site and acts in this frame; index S is what follows the last."""
         times = [step.timestep for step in self.schedule.steps]
-        self.timesteps = torch.tensor(times, device=model.device)[:, None].expand(-1, self.rows).unbind(0)
+        self.timesteps = sent(torch.tensor(times), model.device)[:, None].expand(-1, self.rows).unbind(0)
         self.time_ids = _time_ids(structure, self.rows, model) if model.family == "sdxl" else None
-        self._place(model.device)
+        self._place(model)
 
     def load(self, values: Values) -> None:
         """Writes a frame's numbers into the buffers.
@@ -110,41 +110,17 @@ class Plan:
             return site == ("latent.end" if last else f"latent.{step}")
         return last
 
-    def _place(self, device: torch.device) -> None:
+    def _place(self, model: Model) -> None:
         """Gives every live value its part of the buffer."""
         holders: list[Bent | Chain] = [*self.bent, *self._chains.values()]
-        self._buffer = _Buffer([(self.batch, 1), *(s for holder in holders for s in holder.shapes())], device)
+        shapes = [(self.batch, 1), *(shape for holder in holders for shape in holder.shapes())]
+        self._buffer = Buffer(shapes, model.device, model.lane)
         self._host_guidance, self.guidance = self._buffer.part()
         for holder in holders:
             holder.settle(self._buffer.part)
 
 
-class _Buffer:
-    """A flat array here and its twin on the device (the same memory, where that is the CPU), cut into parts.
-
-    Args:
-        shapes: of the parts, in the order in which they will be asked for.
-        device: where the twin is.
-    """
-
-    def __init__(self, shapes: Sequence[tuple[int, ...]], device: torch.device) -> None:
-        sizes = [math.prod(shape) for shape in shapes]
-        self.host = np.zeros(sum(sizes), np.float32)
-        self.there = torch.from_numpy(self.host).to(device)
-        cuts = zip(np.split(self.host, np.cumsum(sizes)[:-1]), self.there.split(sizes), shapes, strict=True)
-        self._parts = iter([(here.reshape(shape), there.view(shape)) for here, there, shape in cuts])
-
-    def part(self) -> tuple[np.ndarray, Tensor]:
-        """The next part, to be written here and read there."""
-        return next(self._parts)
-
-    def send(self) -> None:
-        """Copies everything to the device in one go."""
-        if self.there.device.type != "cpu":
-            self.there.copy_(torch.from_numpy(self.host))
-
-
 def _time_ids(structure: Structure, rows: int, model: Model) -> Tensor:
     """SDXL's added conditions: original size, crop, target size."""
     size = [float(structure.height), float(structure.width)]
-    return torch.tensor([[*size, 0.0, 0.0, *size]], device=model.device).expand(rows, -1)
+    return sent(torch.tensor([[*size, 0.0, 0.0, *size]]), model.device).expand(rows, -1)

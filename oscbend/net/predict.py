@@ -37,7 +37,7 @@ def predict(
     tokens = text.tokens
     bend = here.get("text")
     if bend is not None:
-        tokens = bend(tokens.transpose(1, 2)[..., None])[..., 0].transpose(1, 2)
+        tokens = bend(tokens.transpose(1, 2)[..., None])[..., 0].transpose(1, 2).contiguous()
     output = network.unet(seen, Context(emb, tokens, plan.sized), here).float()
     if plan.branches == 2:
         without, cond = output.chunk(2)

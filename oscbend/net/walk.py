@@ -61,6 +61,18 @@ class Stage:
     takes: bool = False
     hands: str | None = None
 
+    def __call__(self, h: Tensor, skip: Tensor | None, context: Context, size: Any) -> Tensor:
+        """Its output.
+
+        Args:
+            h: the hidden tensor.
+            skip: what it takes, if it takes one.
+            context: what the stages read besides.
+            size: rows and columns of the skip that comes next, where upsamplers must be told.
+        """
+        x = h if skip is None else torch.cat([h, skip], dim=1)
+        return self.run(x, context, size)
+
 
 def unet_stages(unet: nn.Module) -> tuple[Stage, ...]:
     """A U-Net's stages in the order of execution.
@@ -148,16 +160,12 @@ def run_unet(stages: Sequence[Stage], x: Tensor, context: Context, bends: Bends)
     h = x
     skips: list[Tensor] = []
     for stage in stages:
-        if stage.takes:
-            h = torch.cat([h, skips.pop()], dim=1)
+        taken = skips.pop() if stage.takes else None
         size = skips[-1].shape[2:] if context.sized and skips else None
-        made = h = stage.run(h, context, size)
-        bend = bends.get(stage.site)
-        if bend is not None:
-            h = bend(made)
+        made = stage(h, taken, context, size)
+        h = _bent(bends, stage.site, made)
         if stage.hands is not None:
-            bend = bends.get(stage.hands)
-            skips.append(made if bend is None else bend(made))
+            skips.append(_bent(bends, stage.hands, made))
     return h
 
 
@@ -174,11 +182,17 @@ def run_decoder(stages: Sequence[Stage], latent: Tensor, bends: Bends) -> Tensor
     """
     h = latent
     for stage in stages:
-        h = stage.run(h, _NO_CONTEXT, None)
-        bend = bends.get(stage.site)
-        if bend is not None:
-            h = bend(h)
+        h = _bent(bends, stage.site, stage(h, None, NO_CONTEXT, None))
     return h
+
+
+def _bent(bends: Bends, site: str, x: Tensor) -> Tensor:
+    """What goes on from a site, laid out in memory as what came: else the next module computes otherwise."""
+    bend = bends.get(site)
+    if bend is None:
+        return x
+    y = bend(x)
+    return y if y.stride() == x.stride() else torch.empty_like(x).copy_(y)
 
 
 def embed_time(
@@ -271,4 +285,4 @@ def _upsampler(*modules: nn.Module) -> Callable[[Tensor, Context, Any], Tensor]:
     return run
 
 
-_NO_CONTEXT = Context(emb=torch.empty(0), text=torch.empty(0), sized=False)
+NO_CONTEXT = Context(emb=torch.empty(0), text=torch.empty(0), sized=False)
