@@ -189,6 +189,7 @@ def test_frames_under_way_are_those_that_were_asked_for(engine_of: Callable[[str
     asked: list[Values] = [values(s, ({"r": float(r)},)) for r in (0, 2, -1, 4, 0.5)]
     begun = []
     for v in asked:
+        beside.encode(*v.texts)
         begun.append(beside.submit(s, v))
         v.params[0]["r"][:] = 99
     for r, pending in zip((0, 2, -1, 4, 0.5), begun, strict=True):
