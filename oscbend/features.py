@@ -248,6 +248,6 @@ class Buses(Mapping[str, Bus]):
 def split(feature: str) -> tuple[str, int | None]:
     """`bands.3` -> (`bands`, 3); `rms` -> (`rms`, None)."""
     name, dot, index = feature.rpartition(".")
-    if dot and index.isdigit():
+    if dot and index.isdecimal():
         return name, int(index)
     return feature, None

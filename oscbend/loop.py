@@ -80,7 +80,7 @@ class Loop:
         self.bad_packets: Callable[[], int] = lambda: schedule.bad
         self.dropped_packets: Callable[[], int] = lambda: schedule.dropped
         self.changes = Changes(state)
-        self._direct = Direct(self.modulation.buses)
+        self._direct = Direct(self.modulation)
         self._camera = Camera(stage, self.modulation)
         self._ended = 0
         self._prepared = False
@@ -166,6 +166,7 @@ class Loop:
         """Carries out what is due, and tells what the frame needs; None if the picture is held."""
         self._take_ended(now_s)
         for due in self.schedule.due(now_s):
+            self.modulation.advance(self.state, due.time_s)
             for message in due.messages:
                 if self._direct.take(self.state, message, due.time_s):
                     self.changes.set_by(message.address, due.sender)
@@ -185,7 +186,8 @@ class Loop:
         if self.state.freeze and self._prepared:
             return None
         self._prepared = True
-        init = self.stage.init(self.state, None if self.frame is None else self.frame.picture, now_s)
+        last = None if self.frame is None else self.frame.picture
+        init = self.stage.init(self.state, last, self.modulation.show_s)
         if init is None:
             return replace(shot, structure=replace(shot.structure, start=0))
         return replace(shot, values=replace(shot.values, init=init))

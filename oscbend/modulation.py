@@ -6,136 +6,23 @@ kept here and moves with the time that it is told.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
 from oscbend import bends
-from oscbend.errors import BadMessage, BadValue
+from oscbend.controls import FIXED, Control, Network, default_of, hard_range, musical_range, weight_of
+from oscbend.curves import curved
+from oscbend.errors import BadMessage
 from oscbend.features import Buses
 from oscbend.frame import Armed, Blend, Mix, Structure, Values, branched
-from oscbend.state import ANGLE, GUIDANCE, MIX, SEED, SPEED, WEIGHT, WINDOW, Bend, State
+from oscbend.glides import place
+from oscbend.state import MIX, WEIGHT, WINDOW, Bend, State
 from oscbend.table import Arg, Value
 from oscbend.walks import SEEDS, STRIDE, at_seed, spectrum, walk, wander
 
-CURVES = ("lin", "exp", "sin", "sqr", "sqrt")
 SPECTRUM_BUS = "spectrum"
-
-
-class Network(Protocol):
-    """What modulation has to know about the model that draws."""
-
-    def resolve(self, site: str, state: State) -> tuple[str, ...]:
-        """The sites a name, number or pattern reaches; raises UnknownName."""
-
-    def check(self, op: str, static: Mapping[str, Value], site: str, state: State) -> None:
-        """Raises BadValue if the operator cannot act at the site."""
-
-    def scale(self, site: str, state: State) -> float:
-        """Standard deviation of the site's activations."""
-
-    def start(self, state: State) -> int:
-        """First step that runs, given the strength of image-to-image."""
-
-
-def curved(unit: np.ndarray, lo: float, hi: float, curve: str) -> np.ndarray:
-    """0..1 onto lo..hi along a curve.
-
-    Args:
-        unit: any shape, 0..1.
-        lo, hi: where it goes.
-        curve: `lin`; `exp` (needs lo and hi of one sign, not 0); `sin` (slow at both ends); `sqr`; `sqrt`; or
-            a number c as in SuperCollider's Env: (1 - e^(c·u)) / (1 - e^c).
-
-    Raises:
-        BadValue: no such curve, or an exponential one through 0.
-    """
-    if curve == "exp":
-        if lo * hi <= 0:
-            raise BadValue(
-                f"an exponential curve cannot go from {lo:g} to {hi:g}: both need one sign, and not 0"
-            )
-        return lo * (hi / lo) ** unit
-    return lo + (hi - lo) * _shape(unit, curve)
-
-
-def _shape(unit: np.ndarray, curve: str) -> np.ndarray:
-    if curve == "lin":
-        return unit
-    if curve == "sin":
-        return 0.5 - 0.5 * np.cos(np.pi * unit)
-    if curve == "sqr":
-        return unit**2
-    if curve == "sqrt":
-        return np.sqrt(unit)
-    try:
-        bow = float(curve)
-    except ValueError:
-        raise BadValue(f"unknown curve {curve!r}; there are {' '.join(CURVES)}, or a number") from None
-    if not math.isfinite(bow) or abs(bow) > 50:
-        raise BadValue(f"curve {curve} must lie in -50…50")
-    return unit if abs(bow) < 1e-3 else np.expm1(bow * unit) / np.expm1(bow)
-
-
-@dataclass(frozen=True)
-class Control:
-    """A live control that exists now: its address, its argument, and the site it acts at, if any."""
-
-    address: str
-    arg: Arg
-    site: str = ""
-
-
-def find_control(state: State, address: str, network: Network) -> Control | None:
-    """The live control at an address, or None."""
-    fixed = FIXED.get(address)
-    if fixed is not None:
-        return Control(address, fixed)
-    parts = address.split("/")
-    if len(parts) == 4 and parts[1] == "prompt" and parts[3] == "weight" and parts[2].isdigit():
-        return Control(address, WEIGHT) if int(parts[2]) in state.prompts else None
-    if len(parts) == 4 and parts[1] == "bend":
-        bend = state.bend(parts[2])
-        if bend is None:
-            return None
-        for arg in (MIX, WINDOW, *bends.OPERATORS[bend.op].live):
-            if arg.name == parts[3]:
-                return Control(address, arg, first_site(bend, state, network))
-    return None
-
-
-def controls(state: State, network: Network) -> list[Control]:
-    """Every live control that exists now."""
-    found = [Control(a, arg) for a, arg in FIXED.items()]
-    found += [Control(f"/prompt/{n}/weight", WEIGHT) for n in sorted(state.prompts)]
-    for bend in state.bends:
-        site = first_site(bend, state, network)
-        args = (MIX, WINDOW, *bends.OPERATORS[bend.op].live)
-        found += [Control(bend.address(a.name), a, site) for a in args]
-    return found
-
-
-FIXED = {"/seed": SEED, "/guidance": GUIDANCE, "/noise/angle": ANGLE, "/noise/speed": SPEED}
-
-
-def first_site(bend: Bend, state: State, network: Network) -> str:
-    """The first site a bend reaches; empty if it lies dormant."""
-    try:
-        return network.resolve(bend.site, state)[0]
-    except BadMessage:
-        return ""
-
-
-def default_of(state: State, control: Control) -> Value:
-    """A control's value where nobody set it."""
-    if control.arg is WEIGHT:
-        return 1.0 if control.address == "/prompt/1/weight" else 0.0
-    if control.arg.default is None:
-        raise BadValue(f"{control.address} has no value yet")
-    return control.arg.default
 
 
 @dataclass(frozen=True)
@@ -164,30 +51,63 @@ class Modulation:
         self.size = size
         self.turns = 0.0
         self.tick = 0
+        self.show_s = 0.0
+        """The time on the clock of the show, seconds."""
         self.shown: dict[str, np.ndarray] = {}
         """Address -> value of every live control that the last shot was made of, [size]."""
-        self._then: float | None = None
+        self._now_s: float | None = None
+        self._stood_s = 0.0
+        self._shot_s: float | None = None
+        self._seen: dict[str, np.ndarray] = {}
+        self._bands: np.ndarray | None = None
+
+    def advance(self, state: State, now_s: float) -> None:
+        """Moves the clock of the show, `show_s`, on to a time; it stands while the state is paused.
+
+        Args:
+            state: of the time until then.
+            now_s: seconds; what lies back changes nothing.
+        """
+        then_s = now_s if self._now_s is None else self._now_s
+        self._now_s = max(then_s, now_s)
+        if state.pause:
+            self._stood_s += self._now_s - then_s
+        self.show_s = self._now_s - self._stood_s
 
     def value(self, state: State, control: Control, network: Network) -> np.ndarray:
-        """A control's value in this frame, [size], in its unit."""
+        """A control's value now, [size], in its unit: what was set or drives it, and what is added."""
+        value = self.base(state, control, network)
+        mods = state.mods.get(control.address)
+        if not mods:
+            return value
+        for mod in mods.values():
+            amount = curved(self._unit(state, mod.feature), 0.0, mod.depth, mod.curve)
+            value = value + spread(amount, control.arg.size, 0.0)
+        return np.clip(value, *hard_range(control.arg))
+
+    def base(self, state: State, control: Control, network: Network) -> np.ndarray:
+        """A control's value now before anything is added, [size], in its unit."""
         size = control.arg.size
         driver = state.maps.get(control.address)
         if driver is None:
-            set_value = state.live.get(control.address)
-            value = default_of(state, control) if set_value is None else set_value
+            target = state.live.get(control.address)
+            if target is None:
+                target = default_of(state, control)
+            value = place(state.glides.get(control.address), target, self.show_s)
             return np.broadcast_to(np.asarray(value, np.float64), (size,))
-        unit = self.buses.unit(driver.feature, state.listening)
+        unit = self._unit(state, driver.feature)
         lo, hi = (driver.lo, driver.hi)
         if lo is None or hi is None:
             lo, hi = musical_range(state, control, network)
         values = np.clip(curved(unit, lo, hi, driver.curve), *hard_range(control.arg))
-        if values.size == size:
-            return values
-        if values.size == 1:
-            return np.broadcast_to(values, (size,))
-        own = np.broadcast_to(np.asarray(default_of(state, control), np.float64), (size,)).copy()
-        own[: min(size, values.size)] = values[:size]
-        return own
+        return spread(values, size, default_of(state, control))
+
+    def _unit(self, state: State, feature: str) -> np.ndarray:
+        """A feature over its range, [n] in 0..1; while the show is paused, as it was last seen."""
+        if state.pause and feature in self._seen:
+            return self._seen[feature]
+        unit = self._seen[feature] = self.buses.unit(feature, state.listening)
+        return unit
 
     def shot(self, state: State, now_s: float, network: Network) -> Shot:
         """What the frame shown at `now_s` needs; moves on whatever moves by itself.
@@ -200,11 +120,11 @@ class Modulation:
         state = state.recast(self.steps, self.size)
         self.buses.close_frame(state.listening)
         self.shown = {}
-        dt_s = 0.0 if self._then is None else max(0.0, now_s - self._then)
-        self._then = now_s
+        self.advance(state, now_s)
+        dt_s = 0.0 if self._shot_s is None else self.show_s - self._shot_s
+        self._shot_s = self.show_s
+        self.turns += dt_s * self._number(state, "/noise/speed", network)
         if not state.pause:
-            speed = self._number(state, "/noise/speed", network)
-            self.turns += dt_s * speed
             self.tick += 1
         guidance = self._number(state, "/guidance", network)
         armed, params, weights, dormant = self._bends(state, network)
@@ -244,7 +164,7 @@ class Modulation:
     def _prompts(self, state: State, network: Network) -> Blend:
         weights = dict.fromkeys(state.prompts.values(), 0.0)
         for n, text in state.prompts.items():
-            control = Control(f"/prompt/{n}/weight", WEIGHT)
+            control = Control(weight_of(n), WEIGHT)
             weights[text] += max(0.0, float(self._shown(state, control, network)[0])) if text else 0.0
         total = sum(weights.values())
         if total <= 0:
@@ -262,8 +182,9 @@ class Modulation:
         if state.noise == "fresh":
             return at_seed(float((int(seed) + STRIDE * self.tick) % SEEDS))
         if state.noise == "spectrum":
-            bus = self.buses.get(SPECTRUM_BUS) if SPECTRUM_BUS in self.buses else None
-            return at_seed(seed) if bus is None else spectrum(seed, bus.frame)
+            if SPECTRUM_BUS in self.buses and not (state.pause and self._bands is not None):
+                self._bands = self.buses[SPECTRUM_BUS].frame
+            return at_seed(seed) if self._bands is None else spectrum(seed, self._bands)
         return wander(seed, turns)
 
     def _bends(
@@ -299,15 +220,21 @@ class Modulation:
         return value if arg.size == 1 else value[None]
 
 
-def musical_range(state: State, control: Control, network: Network) -> tuple[float, float]:
-    """Where a control gives pictures worth seeing, in its unit."""
-    scale = network.scale(control.site, state) if control.site else 1.0
-    return control.arg.musical_range(control.site, scale)
+def spread(values: np.ndarray, size: int, rest: Value) -> np.ndarray:
+    """Numbers for a control: one for all of it, or a vector for its first components.
 
-
-def hard_range(arg: Arg) -> tuple[float, float]:
-    """An argument's hard range; infinite where it has none."""
-    return (-np.inf if arg.lo is None else arg.lo), (np.inf if arg.hi is None else arg.hi)
+    Args:
+        values: [1] or [n].
+        size: how many the control has.
+        rest: what the other components are.
+    """
+    if values.size == size:
+        return values
+    if values.size == 1:
+        return np.broadcast_to(values, (size,))
+    filled = np.broadcast_to(np.asarray(rest, np.float64), (size,)).copy()
+    filled[: min(size, values.size)] = values[:size]
+    return filled
 
 
 def weight(

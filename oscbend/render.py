@@ -23,7 +23,7 @@ from oscbend.rate import Rate, rational
 from oscbend.schedule import EARLY_S, Schedule
 from oscbend.score import Score
 from oscbend.stage import Stage
-from oscbend.state import State
+from oscbend.state import STAGE_LAG_S, State
 from oscbend.words import bend_words
 from oscbend.worker import InPlace
 
@@ -153,7 +153,7 @@ def opened(film: Film, stage: Stage, say: Callable[[str], None] = lambda line: N
     words = [bend_words(text, str(n)) for n, text in enumerate(film.bends, 1)]
     schedule = Schedule()
     schedule.put(0.0, (*opening(film), *(m for w in words for m in w.messages)))
-    loop = _Strict(stage, InPlace(), State(model=film.model), schedule, say=say)
+    loop = _Strict(stage, InPlace(), State(model=film.model, lag=STAGE_LAG_S), schedule, say=say)
     loop.prepare(0.0)
     loop.check()
     return loop.state

@@ -6,7 +6,7 @@ leads back to the network, the features' memory or the loop.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -15,14 +15,15 @@ from typing import Any, cast
 import numpy as np
 
 from oscbend.commands import Show
-from oscbend.modulation import Control, Modulation, default_of, find_control
+from oscbend.controls import Control, default_of, find_control
+from oscbend.modulation import Modulation
 from oscbend.net import sites
 from oscbend.stage import Stage
-from oscbend.state import State
+from oscbend.state import ATTACHED, State
 
 Status = tuple[float | int | str, ...]
 
-_structure_of = attrgetter(*(f for f in State.__dataclass_fields__ if f not in ("live", "maps")))
+_structure_of = attrgetter(*(f for f in State.__dataclass_fields__ if f not in ATTACHED))
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,12 @@ class Still:
     Args:
         buses: the features, by name.
         shown: address -> value of the live controls that the frame was made of, [size].
+        show_s: the time on the clock of the show, seconds.
     """
 
     buses: Mapping[str, Heard]
     shown: Mapping[str, np.ndarray]
+    show_s: float
 
     def value(self, state: State, control: Control, network: Any) -> np.ndarray:
         """A control's value in the frame, [size], in its unit."""
@@ -126,14 +129,16 @@ class Camera:
         """The show as it stands now."""
         buses = self._modulation.buses
         shown = self._modulation.shown
-        if not shown.keys() >= state.maps.keys():
-            shown = {**self._unseen(state), **shown}
+        moving = state.maps.keys() | state.mods.keys() | state.glides.keys()
+        if not shown.keys() >= moving:
+            shown = {**self._unseen(state, moving - shown.keys()), **shown}
         heard = {name: Heard(bus.value) for name, bus in buses.items()}
-        return Snapshot(now_s, state, Still(heard, shown), self._stand(state), status, buses.made)
+        still = Still(heard, shown, self._modulation.show_s)
+        return Snapshot(now_s, state, still, self._stand(state), status, buses.made)
 
-    def _unseen(self, state: State) -> dict[str, np.ndarray]:
-        """Mapped controls of bends that are off or lie dormant: no frame is made of them."""
-        found = (find_control(state, a, self._stage) for a in state.maps if a not in self._modulation.shown)
+    def _unseen(self, state: State, addresses: Iterable[str]) -> dict[str, np.ndarray]:
+        """Moving controls of bends that are off or lie dormant: no frame is made of them."""
+        found = (find_control(state, address, self._stage) for address in addresses)
         return {c.address: self._modulation.value(state, c, self._stage) for c in found if c is not None}
 
     def _stand(self, state: State) -> Standing:

@@ -7,7 +7,7 @@ a control is one thing with one name everywhere. What decides the structure has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,14 @@ from oscbend.table import Arg, Value
 
 MAX_BENDS = 64
 MAX_PROMPTS = 8
+MAX_MODS = 8
+"""How many features may be added to one control."""
+
+CORNERS = 4
+"""How many prompts `/prompt/xy` walks between."""
+
+STAGE_LAG_S = 0.03
+"""Lag of controls on stage, so that the 128 steps of a fader don't show; a score is played to the point."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,40 @@ class Map:
     lo: float | None = None
     hi: float | None = None
     curve: str = "lin"
+
+
+@dataclass(frozen=True)
+class Mod:
+    """A feature that is added to a control's value: depth · curve(feature).
+
+    Args:
+        feature: name of a feature bus, or of one component (`bands.3`).
+        depth: what is added where the feature is 1, in the control's unit.
+        curve: as in `Map`, but never `exp`.
+    """
+
+    feature: str
+    depth: float
+    curve: str = "lin"
+
+
+@dataclass(frozen=True)
+class Glide:
+    """A control on its way to the value that was set.
+
+    Args:
+        start: its value at the beginning.
+        since_s: when it began, on the clock of the show, which stands while the show is paused.
+        seconds: how long it takes.
+        curve: as in `Map`.
+        lag: True if it draws near exponentially, with `seconds` as the time constant and no curve.
+    """
+
+    start: Value
+    since_s: float
+    seconds: float
+    curve: str = "lin"
+    lag: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,9 +145,15 @@ class State:
         init: key of the picture to start from; empty for none.
         freeze: True holds the picture.
         pause: True stops time.
+        latency: from the moment a frame is given out until it is seen, seconds.
+        limit: bent activations have at most so many times the unbent ones' RMS; 0 for no limit.
+        lag: time constant of live controls that have none of their own, seconds.
         bends: in order of first use.
         live: OSC address -> value, of every live control that was set.
         maps: OSC address -> what drives it.
+        mods: OSC address -> number -> what is added to it.
+        lags: OSC address -> its own lag, seconds.
+        glides: OSC address -> how it gets to its value; it stays here when it is there.
         listening: feature name -> how it is heard.
     """
 
@@ -124,9 +172,15 @@ class State:
     init: str = ""
     freeze: bool = False
     pause: bool = False
+    latency: float = 0.03
+    limit: float = 0.0
+    lag: float = 0.0
     bends: tuple[Bend, ...] = ()
     live: Mapping[str, Value] = field(default_factory=dict)
     maps: Mapping[str, Map] = field(default_factory=dict)
+    mods: Mapping[str, Mapping[int, Mod]] = field(default_factory=dict)
+    lags: Mapping[str, float] = field(default_factory=dict)
+    glides: Mapping[str, Glide] = field(default_factory=dict)
     listening: Mapping[str, Listening] = field(default_factory=dict)
 
     @property
@@ -145,14 +199,17 @@ class State:
         return replace(self, bends=tuple(bend if b.id == bend.id else b for b in self.bends))
 
     def without_bend(self, id: str) -> State:
-        """The state without the bend `id`, its values and its maps."""
+        """The state without the bend `id`, its values and what drives them."""
         prefix = f"/bend/{id}/"
-        return replace(
-            self,
-            bends=tuple(b for b in self.bends if b.id != id),
-            live={a: v for a, v in self.live.items() if not a.startswith(prefix)},
-            maps={a: m for a, m in self.maps.items() if not a.startswith(prefix)},
-        )
+        state = self.without(lambda address: address.startswith(prefix))
+        return replace(state, bends=tuple(b for b in self.bends if b.id != id))
+
+    def without(self, gone: Callable[[str], bool]) -> State:
+        """The state in which the live controls at certain addresses were never set, driven or slowed."""
+        kept: dict[str, Any] = {}
+        for name in ATTACHED:
+            kept[name] = {a: thing for a, thing in getattr(self, name).items() if not gone(a)}
+        return replace(self, **kept)
 
     def recast(self, steps: int | tuple[int, ...] | None, size: tuple[int, int] | None) -> State:
         """The state at other steps (its bends at the same fraction of the schedule) or another size."""
@@ -165,16 +222,24 @@ class State:
             state = replace(state, width=size[0], height=size[1])
         return state
 
-    def with_value(self, address: str, value: Value) -> State:
-        """The state with a live control set; what drove it lets go."""
-        return self.with_values({address: value})
+    def with_value(self, address: str, value: Value, glide: Glide | None = None) -> State:
+        """The state with a live control set; what drove it lets go.
 
-    def with_values(self, values: Mapping[str, Value]) -> State:
-        """The state with several live controls set."""
-        maps = self.maps
+        Args:
+            address: of the control.
+            value: that it is set to.
+            glide: how it gets there; None for at once.
+        """
+        return self.with_values({address: value}, {} if glide is None else {address: glide})
+
+    def with_values(self, values: Mapping[str, Value], glides: Mapping[str, Glide]) -> State:
+        """The state with several live controls set, some of which glide."""
+        maps, moving = self.maps, self.glides
         if not maps.keys().isdisjoint(values):
             maps = {a: m for a, m in maps.items() if a not in values}
-        return replace(self, live={**self.live, **values}, maps=maps)
+        if glides or not moving.keys().isdisjoint(values):
+            moving = {**{a: g for a, g in moving.items() if a not in values}, **glides}
+        return replace(self, live={**self.live, **values}, maps=maps, glides=moving)
 
     def with_map(self, address: str, map: Map) -> State:
         """The state with a live control driven by a feature."""
@@ -183,6 +248,33 @@ class State:
     def without_map(self, address: str) -> State:
         """The state with a live control at its own value again."""
         return replace(self, maps={a: m for a, m in self.maps.items() if a != address})
+
+    def with_mod(self, address: str, number: int, mod: Mod | None) -> State:
+        """The state with a feature added to a live control, in place of the one of that number, if any.
+
+        Args:
+            address: of the control.
+            number: 1…8.
+            mod: what is added; None for nothing.
+        """
+        own = {n: m for n, m in self.mods.get(address, {}).items() if n != number}
+        if mod is not None:
+            own[number] = mod
+        mods = {a: m for a, m in self.mods.items() if a != address}
+        if own:
+            mods[address] = dict(sorted(own.items()))
+        return replace(self, mods=mods)
+
+    def with_lag(self, address: str, seconds: float) -> State:
+        """The state with a live control that takes its time to follow what is set."""
+        return replace(self, lags={**self.lags, address: seconds})
+
+    def lag_of(self, address: str, arg: Arg) -> float:
+        """How long a live control takes to follow what is set, seconds."""
+        own = self.lags.get(address)
+        if own is not None:
+            return own
+        return 0.0 if arg.jumps else self.lag
 
     def listening_to(self, feature: str) -> Listening:
         """How the feature is heard."""
@@ -200,14 +292,17 @@ def moved(site: str, steps: int, other: int) -> str:
     Every other name stays; a step past the last becomes `latent.end`.
     """
     head, dot, k = site.partition(".")
-    if head != "latent" or not dot or not k.isdigit():
+    if head != "latent" or not dot or not k.isdecimal():
         return site
     place = int(int(k) * other / steps + 0.5)
     return f"latent.{place}" if place < other else "latent.end"
 
 
+ATTACHED = ("live", "maps", "mods", "lags", "glides")
+"""The fields that hold something by the addresses of live controls."""
+
 SEED = Arg("seed", "f", 46.0, "which noise; a fractional seed lies between two", live=True, lo=0.0,
-           hi=2.0**31 - 1, musical=(0.0, 100.0))  # fmt: skip
+           hi=2.0**31 - 1, musical=(0.0, 100.0), jumps=True)  # fmt: skip
 GUIDANCE = Arg("scale", "f", 1.0, "classifier-free guidance; 1 is none", live=True, lo=0.0, hi=30.0,
                musical=(1.0, 10.0))  # fmt: skip
 ANGLE = Arg("angle", "f", 0.0, "where on the walk through noise", live=True, musical=(0.0, 1.0),

@@ -39,6 +39,9 @@ class Arg:
         unit: as shown to people: `rad`, `s`, `°`.
         choices: the strings (or numbers) allowed; empty where any is.
         optional: True if a command may leave it out although it has no default.
+        jumps: True if it takes a new value at once where nobody has given it a lag; what lies between two
+            values means something else.
+        usage: how it is written, where its name does not say it.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Arg:
     unit: str = ""
     choices: tuple[Any, ...] = ()
     optional: bool = False
+    jumps: bool = False
+    usage: str = ""
 
     @property
     def many(self) -> bool:
@@ -149,7 +154,8 @@ class Row:
         args: its arguments, in order.
         help: one line, the first sentence a user reads.
         call: the function that does it.
-        tags: short marks for grouping and for what it needs (`square`, `noise` …).
+        tags: short marks for grouping and for what it needs (`square`, `noise` …); a command that is only
+            another way to set what has an address of its own is a `view`.
         source: paper, equation or specification it comes from.
         read: for a command, the function that tells what it has set, as a tuple of atoms.
         affine, linear: for an operator that is no more than arithmetic, the function that gives its

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from fakes import FakeStage
 
 from oscbend.bends import OPERATORS
 from oscbend.commands import COMMANDS, Show, addresses, find, perform
+from oscbend.commands.base import SUFFIXES
 from oscbend.errors import BadMessage, BadValue, UnknownName
 from oscbend.features import Buses
 from oscbend.modulation import Modulation
@@ -31,6 +33,11 @@ class Stagehand:
             self.show.state = change(self.show.state)
         return self.show.state
 
+    def at(self, now_s: float, address: str) -> float:
+        """The value of a control at a time."""
+        self.show.modulation.advance(self.show.state, now_s)
+        return float(self.asks("/get", address)[0][1])
+
     def asks(self, address: str, *args: Any) -> list[tuple[Any, ...]]:
         self.show.replies.clear()
         self(address, *args)
@@ -44,6 +51,10 @@ def send() -> Stagehand:
 
 SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "{any}/norm": ("/bend/1/r/norm", (0.5,)),
+    "{any}/to": ("/bend/1/r/to", (0.5, 2.0, "sin")),
+    "{any}/lag": ("/bend/1/r/lag", (0.2,)),
+    "{any}/mod/{n}": ("/bend/1/r/mod/2", ("rms", 0.5, "sqr")),
+    "/lag": ("/lag", (0.1,)),
     "{any}/map": ("/bend/1/r/map", ("rms", 0, 1, "sin")),
     "{any}/unmap": ("/bend/1/r/unmap", ()),
     "/bend/{id}": ("/bend/2", ("rotate", "latent.2", 0.5)),
@@ -76,6 +87,7 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/sampler": ("/sampler", ("euler",)),
     "/size": ("/size", (128, 64)),
     "/fps": ("/fps", (24,)),
+    "/latency": ("/latency", (0.05,)),
     "/feedback": ("/feedback", (1,)),
     "/strength": ("/strength", (0.3,)),
     "/init": ("/init", ("face.png",)),
@@ -128,11 +140,7 @@ def test_every_command_says_what_it_does(row: str) -> None:
 
 
 def test_no_parameter_of_an_operator_hides_a_command() -> None:
-    taken = {name.split("/")[3] for name in COMMANDS if name.startswith("/bend/{id}/")} | {
-        "norm",
-        "map",
-        "unmap",
-    }
+    taken = {name.split("/")[3] for name in COMMANDS if name.startswith("/bend/{id}/")} | {"mod", *SUFFIXES}
     for row in OPERATORS.values():
         assert not taken & {a.name for a in row.args}, row.name
 
@@ -185,6 +193,23 @@ def test_a_site_may_be_a_number(send: Stagehand) -> None:
         ("/bend/a/k/map", ("rms",), UnknownName, "live control"),
         ("/bend/d/k/map", ("rms",), BadValue, "static"),
         ("/bend/a/r/map", ("rms", 1), BadValue, "both lo and hi"),
+        ("/bend/a/r/to", (1,), BadValue, "seconds"),
+        ("/bend/a/r/to", (1, 2, "lin", 4), BadValue, "seconds"),
+        ("/bend/a/r/to", (1, "soon"), BadValue, "number"),
+        ("/bend/a/r/to", (1, 2, "loud"), BadValue, "curve"),
+        ("/bend/a/r/to", (1, 2, "exp"), BadValue, "from 0 to 1"),
+        ("/bend/a/window/to", (1, 2), BadValue, "2 values"),
+        ("/bend/d/k/to", (1, 2), BadValue, "static"),
+        ("/bend/a/r/lag", ("slow",), BadValue, "number"),
+        ("/bend/a/q/lag", (1,), UnknownName, "live control"),
+        ("/bend/a/r/mod/0", ("rms", 1), BadValue, "1 to 8"),
+        ("/bend/a/r/mod/9", ("rms", 1), BadValue, "1 to 8"),
+        ("/bend/a/r/mod/²", ("rms", 1), BadValue, "1 to 8"),
+        ("/bend/a/r/mod/1", ("rms",), BadValue, "depth"),
+        ("/bend/a/r/mod/1", ("rms", 1, "exp"), BadValue, "from 0 to 1"),
+        ("/bend/a/r/mod/1", ("a/b", 1), BadValue, "feature"),
+        ("/bend/a/q/mod/1", ("rms", 1), UnknownName, "live control"),
+        ("/mod/1", ("rms", 1), UnknownName, "address"),
         ("/bend/a/r/map", ("rms", 0, 1, "loud"), BadValue, "curve"),
         ("/bend/i/r", (0.0,), BadValue, "outside"),
         ("/feature/rms", (), BadValue, "value"),
@@ -195,6 +220,8 @@ def test_a_site_may_be_a_number(send: Stagehand) -> None:
         ("/prompt", (), BadValue, "text"),
         ("/prompt/9", ("x",), BadValue, "1 to 8"),
         ("/prompt/0", ("x",), BadValue, "1 to 8"),
+        ("/prompt/²", ("x",), BadValue, "1 to 8"),
+        ("/prompt/01/weight/map", ("rms",), UnknownName, "live control"),
         ("/steps", (0,), BadValue, "1 or more"),
         ("/steps", (5, 3), BadValue, "rise"),
         ("/steps", (0, 60), BadValue, "50"),
@@ -280,6 +307,13 @@ def test_x_moves_the_first_parameter_over_its_musical_range(send: Stagehand) -> 
         send("/bend/2/x", 1.0)
 
 
+def test_x_and_norm_tell_where_in_its_range_a_control_is(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/bend/1/r", 2.5)
+    assert send.asks("/get", "/bend/1/x") == [("/bend/1/x", pytest.approx(0.75))]
+    assert send.asks("/get", "/bend/1/r/norm") == [("/bend/1/r/norm", pytest.approx(0.75))]
+
+
 def test_norm_of_a_vector_sets_all_of_it(send: Stagehand) -> None:
     send("/bend/1", "rotate6", "latent.1")
     value = send("/bend/1/angles/norm", 0.5).live["/bend/1/angles"]
@@ -300,6 +334,135 @@ def test_asking_for_a_mapped_control_tells_its_present_value(send: Stagehand) ->
     send("/bend/1/r/map", "rms", 0, 4)
     send.show.modulation.buses.close_frame(send.show.state.listening)
     assert send.asks("/get", "/bend/1/r") == [("/bend/1/r", pytest.approx(2.0))]
+
+
+def test_a_glide_starts_from_what_is_shown_and_setting_ends_it(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/bend/1/r", 1.0)
+    state = send("/bend/1/r/to", 3.0, 4.0)
+    assert send.at(1.0, "/bend/1/r") == pytest.approx(1.5)
+    assert send.asks("/get", "/bend/1/r/to") == [("/bend/1/r/to", 3.0, 3.0, "lin")]
+    send("/bend/1/r/to", "0 1 sin")
+    assert send.at(1.0, "/bend/1/r") == pytest.approx(1.5)
+    assert send.at(1.5, "/bend/1/r") == pytest.approx(0.75)
+    assert send.at(9.0, "/bend/1/r") == 0.0
+    assert state.live["/bend/1/r"] == 3.0, "the state holds where it goes"
+    send("/bend/1/r/to", 3.0, 4.0)
+    send("/bend/1/r", 2.0)
+    assert send.at(9.5, "/bend/1/r") == 2.0
+
+
+def test_a_glide_takes_over_from_a_map(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/feature/rms/range", 0, 1)
+    send("/feature/rms", 0.5)
+    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send("/bend/1/r/map", "rms", 0, 4)
+    send("/bend/1/r/to", 4.0, 1.0)
+    assert send.at(0.0, "/bend/1/r") == pytest.approx(2.0)
+    assert send.at(0.5, "/bend/1/r") == pytest.approx(3.0)
+
+
+def test_a_glide_of_a_vector_needs_all_of_it(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/bend/1/window/to", 0.5, 0.75, 2.0)
+    send.at(1.0, "/bend/1/mix")
+    assert send.asks("/get", "/bend/1/window") == [("/bend/1/window", 0.25, 0.875)]
+
+
+def test_a_glide_stays_within_the_hard_range(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    assert send("/bend/1/mix/to", 7.0, 1.0).live["/bend/1/mix"] == 1.0
+    assert "taken as 1" in send.show.notes[0]
+
+
+def test_a_lag_follows_from_one_value_to_the_next(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/bend/1/r/lag", 0.5)
+    send("/bend/1/r", 1.0)
+    assert send.at(0.0, "/bend/1/r") == 1.0, "the first value jumps"
+    send("/bend/1/r", 2.0)
+    assert send.at(0.5, "/bend/1/r") == pytest.approx(2 - math.exp(-1))
+    send("/bend/1/r", 0.0)
+    assert send.at(1.0, "/bend/1/r") == pytest.approx((2 - math.exp(-1)) * math.exp(-1))
+    assert send.at(30.0, "/bend/1/r") == 0.0
+
+
+def test_the_lag_of_all_is_for_those_without_their_own(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/lag", 0.5)
+    assert send.asks("/get", "/bend/1/r/lag") == [("/bend/1/r/lag", 0.5)]
+    assert send.asks("/get", "/seed/lag") == [("/seed/lag", 0.0)], "between two seeds lies another picture"
+    send("/bend/1/r/lag", 0)
+    send("/seed/lag", 1)
+    for address in ("/bend/1/r", "/bend/1/mix", "/seed"):
+        send(address, 0.25)
+        send(address, 0.75)
+    assert set(send.show.state.glides) == {"/bend/1/mix", "/seed"}
+
+
+def test_a_map_is_not_slowed_by_a_lag(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/lag", 0.5)
+    send("/bend/1/r", 1.0)
+    send("/bend/1/r", 2.0)
+    send("/feature/rms/range", 0, 1)
+    send("/bend/1/r/map", "rms", 0, 4)
+    assert send.at(0.1, "/bend/1/r") == 0.0
+    send("/feature/rms", 1.0)
+    send.show.modulation.buses.close_frame(send.show.state.listening)
+    assert send.at(0.1, "/bend/1/r") == 4.0
+    send("/bend/1/r", 0.0)
+    assert send.at(0.6, "/bend/1/r") == pytest.approx(4 * math.exp(-1)), "from where the map had it"
+
+
+def test_what_is_added_survives_setting(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/feature/rms/range", 0, 1)
+    send("/feature/rms", 0.5)
+    send("/feature/flux/range", 0, 1)
+    send("/feature/flux", 1.0)
+    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send("/bend/1/r/mod/1", "rms", 2.0, "sqr")
+    send("/bend/1/r/mod/2", "flux", -1.0)
+    send("/bend/1/r", 3.0)
+    assert send.at(0.0, "/bend/1/r") == pytest.approx(3.0 + 2.0 * 0.25 - 1.0)
+    assert send.asks("/get", "/bend/1/r/mod/1") == [("/bend/1/r/mod/1", "rms", 2.0, "sqr")]
+    send("/bend/1/r/mod/1")
+    send("/bend/1/r/mod/2", "flux", 0)
+    assert send.show.state.mods == {}
+    assert send.at(0.0, "/bend/1/r") == 3.0
+    assert send.asks("/get", "/bend/1/r/mod/1") == [("/bend/1/r/mod/1", "")]
+
+
+def test_what_is_added_stays_within_the_hard_range(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/feature/rms/range", 0, 1)
+    send("/feature/rms", 1.0)
+    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send("/bend/1/mix/mod/1", "rms", -5.0)
+    assert send.at(0.0, "/bend/1/mix") == 0.0
+
+
+def test_a_pattern_adds_to_many(send: Stagehand) -> None:
+    for name in ("a", "b"):
+        send(f"/bend/{name}", "add", "latent.1")
+    assert set(send("/bend/*/r/mod/3", "rms", 1.0).mods) == {"/bend/a/r", "/bend/b/r"}
+
+
+def test_a_freed_bend_leaves_nothing_behind(send: Stagehand) -> None:
+    before = send.show.state
+    send("/bend/1", "add", "latent.1")
+    send("/bend/1/r/mod/1", "rms", 1.0)
+    send("/bend/1/r/lag", 1.0)
+    send("/bend/1/r/to", 1.0, 1.0)
+    assert send("/bend/1/free") == before
+
+
+def test_words_of_controls_may_name_features(send: Stagehand) -> None:
+    for name in (*SUFFIXES, "mod"):
+        send(f"/feature/{name}", 0.5)
+        assert name in send.show.modulation.buses
 
 
 def test_asking_with_a_pattern_answers_for_each(send: Stagehand) -> None:

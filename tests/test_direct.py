@@ -15,12 +15,13 @@ from oscbend.commands import Reply, direct
 from oscbend.commands.direct import Direct
 from oscbend.features import Buses
 from oscbend.loop import Loop
+from oscbend.modulation import Modulation
 from oscbend.osc import Message
 from oscbend.schedule import Schedule
 from oscbend.state import Bend, State
 from oscbend.worker import InPlace
 
-ARMED = State(width=64, height=64, noise="hold", prompts={1: "orb", 2: "mesh"}).with_bend(
+ARMED = State(width=64, height=64, noise="hold", lag=0.03, prompts={1: "orb", 2: "mesh"}).with_bend(
     Bend("1", "rotate", "latent.0", static={"plane": "r1"})
 )
 
@@ -65,6 +66,13 @@ messages = st.one_of(
             Message("/bend/2", ("multiply", "unet.in")),
             Message("/bend/2/free"),
             Message("/bend/1/mix/map", ("rms", 0.0, 1.0)),
+            Message("/bend/1/mix/unmap"),
+            Message("/bend/1/mix/to", (0.5, 0.02, "sin")),
+            Message("/bend/1/angle/lag", (0.1,)),
+            Message("/lag", (0.0,)),
+            Message("/lag", (0.05,)),
+            Message("/pause", (1,)),
+            Message("/pause", (0,)),
             Message("/seed/map", ("onset",)),
             Message("/feature/rms/smooth", (0.1, 0.5)),
             Message("/feature/rms/smooth", (0.0, 0.0, 3)),
@@ -112,7 +120,7 @@ def test_nobody_can_tell_which_way_a_message_went(sequence: list[Message]) -> No
     ],
 )
 def test_live_values_go_the_short_way(message: Message) -> None:
-    short = Direct(Buses())
+    short = Direct(Modulation(Buses()))
     assert short.take(ARMED, message, 0.0)
     assert short.settled(ARMED).live == {message.address: message.args[0]}
     assert short.settled(ARMED) is ARMED
@@ -120,7 +128,7 @@ def test_live_values_go_the_short_way(message: Message) -> None:
 
 def test_features_go_the_short_way_once_they_exist() -> None:
     buses = Buses()
-    short = Direct(buses)
+    short = Direct(Modulation(buses))
     assert not short.take(ARMED, Message("/feature/rms", (0.5,)), 0.0)
     buses.feed("rms", (0.5,), 0.0, ARMED.listening_to("rms"))
     assert short.take(ARMED, Message("/feature/rms", (0.75,)), 0.1)
@@ -131,7 +139,7 @@ def test_features_go_the_short_way_once_they_exist() -> None:
 
 
 def test_a_bend_that_has_gone_or_changed_is_not_taken_for_the_old_one() -> None:
-    short = Direct(Buses())
+    short = Direct(Modulation(Buses()))
     turn = Message("/bend/1/angle", (1.0,))
     assert short.take(ARMED, turn, 0.0)
     assert not short.take(ARMED.without_bend("1"), turn, 0.0)
@@ -140,7 +148,7 @@ def test_a_bend_that_has_gone_or_changed_is_not_taken_for_the_old_one() -> None:
 
 
 def test_a_flood_of_addresses_is_not_remembered_for_ever() -> None:
-    short = Direct(Buses())
+    short = Direct(Modulation(Buses()))
     for n in range(2 * direct.KEPT + 10):
         assert not short.take(ARMED, Message(f"/feature/n{n}", (0.5,)), 0.0)
     assert len(short._targets) <= direct.KEPT

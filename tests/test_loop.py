@@ -213,6 +213,52 @@ def test_a_feature_is_heard_at_its_own_time() -> None:
     assert red(frame) == int(200 * (1 - np.exp(-0.01 / 0.01)))
 
 
+def moving(fps: int, *messages: tuple[float, str, Any]) -> dict[float, float]:
+    """A parameter over time, drawn at a frame rate; messages are (time, address, arguments)."""
+    show = Show(lag=0.1)
+    sent = [(0.0, "/bend/1", ("add", "latent.0")), (0.0, "/bend/1/r", (0.5,)), *messages]
+    for time_s, address, args in sent:
+        show.schedule.put(time_s, (Message(address, args),))
+    found = {}
+    for n in range(fps + 1):
+        show.loop.step(n / fps)
+        found[round(n / fps, 6)] = float(show.stage.drawn[-1][1].params[0]["r"][0])
+    return found
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [(0.013, "/bend/1/r/to", (2.0, 0.5)), (0.317, "/bend/1/r", (1.0,)), (0.331, "/bend/1/r", (1.5,))],
+        [(0.1, "/bend/1/r/to", (2.0, 0.6)), (0.23, "/pause", (1,)), (0.48, "/pause", (0,))],
+        [(0.1, "/pause", (1,)), (0.15, "/bend/1/r", (1.0,)), (0.48, "/pause", (0,))],
+    ],
+)
+def test_what_moves_is_the_same_at_any_frame_rate(messages: list[tuple[float, str, Any]]) -> None:
+    slow, fast = moving(20, *messages), moving(80, *messages)
+    assert len(set(slow.values())) > 2 or messages[0][1] == "/pause"
+    assert [fast[t] for t in slow] == pytest.approx(list(slow.values()), abs=1e-6)
+
+
+def test_a_glide_begins_at_the_time_of_its_message() -> None:
+    found = moving(20, (0.025, "/bend/1/r/to", (1.5, 0.5)))
+    assert found[0.0] == 0.5
+    assert found[0.05] == pytest.approx(0.55)
+    assert found[0.5] == pytest.approx(1.45)
+    assert found[0.55] == 1.5
+
+
+def test_a_film_to_start_from_stands_while_the_show_is_paused() -> None:
+    show = Show(noise="hold", init="film.mp4")
+    times: list[float] = []
+    show.stage.init = lambda state, last, now_s: times.append(now_s)  # type: ignore[method-assign]
+    show()
+    show(("/pause", 1))
+    show()
+    show(("/pause", 0))
+    assert times == pytest.approx([0.05, 0.1, 0.1, 0.1])
+
+
 def test_whatever_goes_wrong_in_a_job_becomes_one_line() -> None:
     def work() -> Any:
         raise KeyError("a\nb")

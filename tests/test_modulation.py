@@ -10,10 +10,11 @@ from fakes import FakeStage
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oscbend.curves import curved
 from oscbend.errors import BadValue
 from oscbend.features import Buses
-from oscbend.modulation import Modulation, collate, curved, weight
-from oscbend.state import Bend, Listening, Map, State
+from oscbend.modulation import Modulation, collate, weight
+from oscbend.state import Bend, Listening, Map, Mod, State
 
 STAGE = FakeStage()
 HEARD = {"rms": Listening(range=(0.0, 1.0), attack_s=0.0, release_s=0.0)}
@@ -175,6 +176,61 @@ def test_the_noise_moves_with_time_and_stands_when_paused() -> None:
     third = mover.shot(replace(state, pause=True), 10.2, STAGE).values.noise
     assert first != second
     assert second == third
+
+
+def test_the_clock_of_the_show_stands_exactly_while_it_is_paused() -> None:
+    mover = modulation()
+    state = State(noise="walk").with_value("/noise/speed", 1.0)
+    paused = replace(state, pause=True)
+    mover.shot(state, 1.0, STAGE)
+    mover.advance(state, 1.02)
+    mover.shot(paused, 1.1, STAGE)
+    mover.advance(paused, 1.15)
+    mover.shot(state, 1.2, STAGE)
+    assert mover.show_s == pytest.approx(1.07)
+    assert mover.turns == pytest.approx(0.07)
+    mover.advance(state, 0.5)
+    assert mover.show_s == pytest.approx(1.07), "time never goes back"
+
+
+def test_features_stand_while_the_show_is_paused() -> None:
+    mover = modulation(rms=0.25)
+    state = State(listening=HEARD).with_bend(Bend("1", "add", "latent.0"))
+    state = state.with_map("/bend/1/r", Map("rms", 0.0, 1.0)).with_mod("/bend/1/mix", 1, Mod("rms", -1.0))
+    first = mover.shot(state, 0.0, STAGE).values
+    mover.buses.feed("rms", (0.75,), 0.05, HEARD["rms"])
+    paused = mover.shot(replace(state, pause=True), 0.1, STAGE).values
+    later = mover.shot(state, 0.2, STAGE).values
+    assert [v.params[0]["r"][0] for v in (first, paused, later)] == [0.25, 0.25, 0.75]
+    assert [v.weights.max() for v in (first, paused, later)] == [0.75, 0.75, 0.25]
+
+
+def test_the_spectrum_stands_while_the_show_is_paused() -> None:
+    mover = Modulation(Buses())
+    state = State(noise="spectrum")
+    mixes = []
+    for n, bands in enumerate([(1.0, 0.0, 0.0), (0.0, 0.0, 1.0)]):
+        mover.buses.feed("spectrum", bands, n / 10, HEARD["rms"])
+        mixes.append(mover.shot(replace(state, pause=n == 1), n / 10, STAGE).values.noise)
+    assert mixes[0] == mixes[1]
+    assert mover.shot(state, 0.2, STAGE).values.noise != mixes[0]
+
+
+def test_a_vector_is_added_to_a_vector() -> None:
+    buses = Buses()
+    buses.feed("v", (0.5, 1.0), 0.0, HEARD["rms"])
+    state = State(listening={"v": HEARD["rms"]}).with_bend(Bend("1", "rotate6", "latent.0"))
+    state = state.with_value("/bend/1/angles", (1.0,) * 6).with_mod("/bend/1/angles", 1, Mod("v", 2.0))
+    params = Modulation(buses).shot(state, 0.0, STAGE).values.params[0]["angles"]
+    assert params[0].tolist() == [2.0, 3.0, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_a_component_is_added_to_all_of_a_vector() -> None:
+    buses = Buses()
+    buses.feed("v", (0.5, 1.0), 0.0, HEARD["rms"])
+    state = State(listening={"v": HEARD["rms"]}).with_bend(Bend("1", "rotate6", "latent.0"))
+    state = state.with_mod("/bend/1/angles", 1, Mod("v.1", 2.0)).with_mod("/bend/1/angles", 2, Mod("w", 5.0))
+    assert Modulation(buses).shot(state, 0.0, STAGE).values.params[0]["angles"].tolist() == [[2.0] * 6]
 
 
 def test_fresh_noise_is_new_in_every_frame_and_the_same_in_every_run() -> None:

@@ -56,7 +56,7 @@ def say(line: str) -> None:
 def size_of(text: str) -> tuple[int, int]:
     """`512x384` -> (512, 384)."""
     width, x, height = text.lower().partition("x")
-    if not x or not width.isdigit() or not height.isdigit():
+    if not x or not width.isdecimal() or not height.isdecimal():
         raise BadValue(f"--size {text!r}: write WIDTHxHEIGHT, as in 256x256")
     numbers = int(width), int(height)
     if any(n % 8 or not 64 <= n <= 4096 for n in numbers):
@@ -68,7 +68,7 @@ def size_of(text: str) -> tuple[int, int]:
 def steps_of(text: str) -> int | tuple[int, ...]:
     """`4` -> 4; `0 16 32 45` -> (0, 16, 32, 45)."""
     words = text.replace(",", " ").split()
-    if not words or not all(w.isdigit() for w in words):
+    if not words or not all(w.isdecimal() for w in words):
         raise BadValue(f"--steps {text!r}: write how many, or indices such as '0 16 32 45'")
     numbers = tuple(int(w) for w in words)
     if len(numbers) == 1 and not 1 <= numbers[0] <= 1000:

@@ -7,17 +7,19 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-
 from oscbend import bends, osc, pattern
+from oscbend.controls import Control, Network, controls, find_control
 from oscbend.errors import BadMessage, BadValue, UnknownName
-from oscbend.modulation import Modulation, Network, controls, find_control
-from oscbend.state import State
+from oscbend.glides import lagged
+from oscbend.modulation import Modulation
+from oscbend.state import MAX_MODS, Glide, State
 from oscbend.table import Arg, Row, Table, Value
 
 COMMANDS = Table("address")
 
-SUFFIXES = ("norm", "map", "unmap")
+SUFFIXES = ("norm", "to", "lag", "map", "unmap")
+"""What every live control has below its address, besides `mod/N`."""
+
 LONGEST = 512
 """Longest address that anything can have, in characters."""
 
@@ -164,9 +166,6 @@ def _find(address: str) -> tuple[Row, Mapping[str, str]] | None:
 
 @functools.lru_cache(maxsize=8192)
 def _looked_up(address: str) -> tuple[Row, Mapping[str, str]] | None:
-    head, _, last = address.rpartition("/")
-    if last in SUFFIXES and head:
-        return COMMANDS[f"{{any}}/{last}"], {"any": head}
     parts = address.split("/")
     best: tuple[int, Row, dict[str, str]] | None = None
     for wanted, row in _rows_of(len(parts), len(COMMANDS)):
@@ -176,7 +175,14 @@ def _looked_up(address: str) -> tuple[Row, Mapping[str, str]] | None:
         literal = len(parts) - len(captured)
         if best is None or literal > best[0]:
             best = literal, row, captured
-    return None if best is None else best[1:]
+    if best is not None:
+        return best[1:]
+    *head, last = parts
+    if last in SUFFIXES and len(head) > 1:
+        return COMMANDS[f"{{any}}/{last}"], {"any": "/".join(head)}
+    if head[-1:] == ["mod"] and len(head) > 2:
+        return COMMANDS["{any}/mod/{n}"], {"any": "/".join(head[:-1]), "n": last}
+    return None
 
 
 @functools.lru_cache(maxsize=64)
@@ -230,7 +236,9 @@ def _numeric(atom: Any) -> bool:
 
 def usage(row: Row) -> str:
     """The arguments of a row as shown to people: `op site [mix]`."""
-    return " ".join(f"[{a.name}]" if a.optional else f"{a.name} …" if a.many else a.name for a in row.args)
+    return " ".join(
+        a.usage or (f"[{a.name}]" if a.optional else f"{a.name} …" if a.many else a.name) for a in row.args
+    )
 
 
 def addresses(show: Show) -> list[str]:
@@ -246,25 +254,68 @@ def addresses(show: Show) -> list[str]:
             found += [name.replace("{n}", str(n)) for n in state.prompts]
     for bend in state.bends:
         found += [bend.address(a.name) for a in bends.OPERATORS[bend.op].args]
+    below = [*SUFFIXES, *(f"mod/{n}" for n in range(1, MAX_MODS + 1))]
     for control in controls(state, show.stage):
-        found += [f"{control.address}/{suffix}" for suffix in SUFFIXES]
+        found += [f"{control.address}/{suffix}" for suffix in below]
     return found
 
 
 def set_live(show: Show, address: str, value: Value) -> State:
-    """The state with a live control set."""
-    return show.state.with_value(address, value)
+    """The state with a live control set; if it has a lag, it draws near from where it is now.
+
+    The first value that it is ever given jumps: there is nothing yet that a hand could have moved.
+    """
+    state = show.state
+    control = live_control(show, address)
+    seconds = 0.0 if state.pause else state.lag_of(address, control.arg)
+    glide: Glide | None = None
+    if seconds > 0:
+        if address in state.maps:
+            glide = lagged(None, base_of(show, control), value, show.modulation.show_s, seconds)
+        elif address in state.live:
+            before = state.glides.get(address), state.live[address]
+            glide = lagged(*before, value, show.modulation.show_s, seconds)
+    return state.with_value(address, value, glide)
+
+
+def base_of(show: Show, control: Control) -> Value:
+    """Where a control is now, before anything is added to it."""
+    numbers = show.modulation.base(show.state, control, show.stage).tolist()
+    return numbers[0] if control.arg.size == 1 else tuple(numbers)
+
+
+def live_control(show: Show, address: str) -> Control:
+    """The live control at an address.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    control = find_control(show.state, address, show.stage)
+    if control is None:
+        raise UnknownName("live control", address, (c.address for c in controls(show.state, show.stage)))
+    return control
 
 
 def read_live(show: Show, address: str) -> tuple[Any, ...]:
-    """The present value of a live control: what was set, or what its feature makes of it now."""
-    control = find_control(show.state, address, show.stage)
-    if control is None:
-        raise UnknownName("address", address, (c.address for c in controls(show.state, show.stage)))
-    return tuple(float(v) for v in np.atleast_1d(show.modulation.value(show.state, control, show.stage)))
+    """The present value of a live control: with its glide, its map, and what is added."""
+    control = live_control(show, address)
+    return tuple(show.modulation.value(show.state, control, show.stage).tolist())
 
 
 __all__ = [
-    "COMMANDS", "Arg", "Job", "Reply", "Show", "Stage", "addresses", "find", "parse_args", "perform",
-    "read_live", "set_live", "usage",
+    "COMMANDS",
+    "Arg",
+    "Job",
+    "Reply",
+    "Show",
+    "Stage",
+    "addresses",
+    "base_of",
+    "find",
+    "live_control",
+    "parse_args",
+    "perform",
+    "read_live",
+    "set_live",
+    "usage",
 ]  # fmt: skip

@@ -7,15 +7,16 @@ from typing import Any
 
 from oscbend.bends import OPERATORS
 from oscbend.bends.select import parse as parse_select
-from oscbend.commands.base import COMMANDS, Job, Show, read_live
-from oscbend.commands.control import control_at, normed
+from oscbend.commands.base import COMMANDS, SUFFIXES, Job, Show, live_control, read_live, set_live
+from oscbend.commands.control import normed, read_normed
+from oscbend.controls import Control
 from oscbend.errors import BadMessage, BadValue, UnknownName
 from oscbend.state import MAX_BENDS, MIX, WINDOW, Bend, State
 from oscbend.table import Arg
 
 OP = Arg("op", "s", None, "operator")
 SITE = Arg("site", "s", None, "name, number or pattern")
-RESERVED = frozenset({"free", "norm", "map", "unmap", "to", "lag", "mod"})
+RESERVED = frozenset({"free", "mod", *SUFFIXES})
 BRANCHES = ("both", "cond", "uncond")
 
 
@@ -82,7 +83,8 @@ def arm(show: Show, id: str, op: str, site: str, mix: float | None = None) -> St
     bend = Bend(id, op, site) if before is None else replace(with_op(show, before, op), site=site)
     checked(show, bend)
     if mix is not None:
-        show.state = show.state.with_value(bend.address("mix"), mix)
+        address = bend.address("mix")
+        show.state = show.state.with_value(address, mix) if before is None else set_live(show, address, mix)
     return put(show, bend)
 
 
@@ -91,19 +93,19 @@ def with_op(show: Show, bend: Bend, op: str) -> Bend:
     if op == bend.op:
         return bend
     row = OPERATORS[op]
-    prefix = f"/bend/{bend.id}/"
-    shared = {prefix + a.name for a in (*row.live, MIX, WINDOW)}
-    gone = [a for a in (*show.state.live, *show.state.maps) if a.startswith(prefix) and a not in shared]
-    live = {a: v for a, v in show.state.live.items() if a not in gone}
-    maps = {a: m for a, m in show.state.maps.items() if a not in gone}
+    shared = {bend.address(a.name) for a in (*row.live, MIX, WINDOW)}
+    state = show.state.without(lambda a: a.startswith(bend.address("")) and a not in shared)
+    live, glides = dict(state.live), dict(state.glides)
     for arg in row.live:
-        value = live.get(prefix + arg.name)
+        address = bend.address(arg.name)
+        value = live.get(address)
         if value is not None:
+            glides.pop(address, None)
             try:
-                live[prefix + arg.name] = arg.parse(value if isinstance(value, tuple) else (value,))
+                live[address] = arg.parse(value if isinstance(value, tuple) else (value,))
             except BadMessage:
-                del live[prefix + arg.name]
-    show.state = replace(show.state, live=live, maps=maps)
+                del live[address]
+    show.state = replace(state, live=live, glides=glides)
     return replace(bend, op=op, static={})
 
 
@@ -122,20 +124,34 @@ def change_site(show: Show, id: str, site: str) -> State | Job:
     return put(show, replace(bend_called(show, id), site=site))
 
 
-@COMMANDS.declare("/bend/{id}/x", Arg("value", "f", None, "0..1", lo=0.0, hi=1.0))
-def x(show: Show, id: str, value: float) -> State:
-    """The operator's first parameter over its musical range: for faders and MIDI."""
+def first_live(show: Show, id: str) -> Control:
+    """The first live parameter of a bend's operator.
+
+    Raises:
+        BadValue: it has none.
+    """
     bend = bend_called(show, id)
     live = OPERATORS[bend.op].live
     if not live:
         raise BadValue(f"{bend.op} has no live parameter; use /bend/{id}/mix")
-    return normed(show, control_at(show, bend.address(live[0].name)), value)
+    return live_control(show, bend.address(live[0].name))
+
+
+@COMMANDS.declare(
+    "/bend/{id}/x",
+    Arg("value", "f", None, "0..1", lo=0.0, hi=1.0),
+    tags=("view",),
+    read=lambda show, id: read_normed(show, first_live(show, id)),
+)
+def x(show: Show, id: str, value: float) -> State:
+    """The operator's first parameter over its musical range: for faders and MIDI."""
+    return normed(show, first_live(show, id), value)
 
 
 @COMMANDS.declare("/bend/{id}/mix", MIX, read=lambda show, id: read_live(show, f"/bend/{id}/mix"))
 def mix(show: Show, id: str, mix: float) -> State:
     """How much of the bend, 0 none, 1 all."""
-    return show.state.with_value(bend_called(show, id).address("mix"), mix)
+    return set_live(show, bend_called(show, id).address("mix"), mix)
 
 
 @COMMANDS.declare(
@@ -175,7 +191,7 @@ def selection(show: Show, id: str, select: str) -> State | Job:
 @COMMANDS.declare("/bend/{id}/window", WINDOW, read=lambda show, id: read_live(show, f"/bend/{id}/window"))
 def window(show: Show, id: str, window: tuple[float, float]) -> State:
     """The part of the schedule in which the bend acts: 0 is noise, 1 the picture."""
-    return show.state.with_value(bend_called(show, id).address("window"), window)
+    return set_live(show, bend_called(show, id).address("window"), window)
 
 
 @COMMANDS.declare(
@@ -223,5 +239,5 @@ def parameter(show: Show, id: str, param: str, value: tuple[Any, ...]) -> State 
     arg = OPERATORS[bend.op].arg(param)
     parsed = arg.parse(value, show.notes.append)
     if arg.live:
-        return show.state.with_value(bend.address(param), parsed)
+        return set_live(show, bend.address(param), parsed)
     return put(show, replace(bend, static={**bend.static, param: parsed}))

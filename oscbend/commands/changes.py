@@ -12,7 +12,8 @@ from typing import Any
 
 from oscbend.commands.base import COMMANDS, Show, Stage
 from oscbend.errors import BadMessage
-from oscbend.modulation import Modulation, default_of, find_control
+from oscbend.controls import default_of, find_control
+from oscbend.modulation import Modulation
 from oscbend.state import State
 
 _FIELDS = tuple(f.name for f in fields(State))
@@ -93,7 +94,10 @@ def differences(before: Show, after: Show) -> Iterator[tuple[str, tuple[Any, ...
                 old, new = {b.id: b for b in old}, {b.id: b for b in new}
             for key in _keys(old, new):
                 yield from _named(before, after, _NAMED[field], str(key), gone=key not in new)
-        elif field != "live" and isinstance(new, Mapping):
+        elif field == "mods":
+            for address in _keys(old, new):
+                yield from _added(after, address, _keys(old.get(address, {}), new.get(address, {})))
+        elif field not in ("live", "glides") and isinstance(new, Mapping):
             for address in _keys(old, new):
                 yield from _attached(before, after, address)
 
@@ -143,7 +147,7 @@ def _named(
 
 
 def _attached(before: Show, after: Show, address: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """What is attached to a live control: its map."""
+    """What is attached to a live control: its map, its lag."""
     if find_control(after.state, address, after.stage) is None:
         return
     rows = [row for row in COMMANDS if row.startswith("{any}/") and row.count("{") == 1]
@@ -155,13 +159,22 @@ def _attached(before: Show, after: Show, address: str) -> Iterator[tuple[str, tu
             yield changed, args
 
 
+def _added(after: Show, address: str, numbers: Sequence[int]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """What is added to a live control, or is no more."""
+    if find_control(after.state, address, after.stage) is None:
+        return
+    for n in numbers:
+        mod = after.state.mods.get(address, {}).get(n)
+        yield f"{address}/mod/{n}", () if mod is None else (mod.feature, mod.depth, mod.curve)
+
+
 def _compared(
     before: Show, after: Show, rows: Sequence[str], named: Mapping[str, str]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Commands whose value can be asked for, and is not what it was."""
     for name in rows:
         row = COMMANDS[name]
-        if row.read is None or (row.args and row.args[0].live):
+        if row.read is None or "view" in row.tags or (row.args and row.args[0].live):
             continue
         new = _read(after, row.read, named)
         if new is not None and new != _read(before, row.read, named):

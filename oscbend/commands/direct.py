@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 from oscbend import bends
 from oscbend.commands.base import find
+from oscbend.controls import FIXED, hard_range
 from oscbend.errors import UnknownName
 from oscbend.features import Bus, Buses
-from oscbend.modulation import FIXED
+from oscbend.glides import lagged
+from oscbend.modulation import Modulation
 from oscbend.osc import Message
-from oscbend.state import MIX, WEIGHT, State
+from oscbend.state import MIX, WEIGHT, Glide, State
 from oscbend.table import Arg, Value
 
 KEPT = 4096
@@ -24,25 +26,28 @@ KEPT = 4096
 
 
 class _Target(NamedTuple):
-    """Where an address leads: a bus of one component, or a live control within its hard range."""
+    """Where an address leads: a bus of one component, or a live control, its hard range and its lag."""
 
     bus: Bus | None = None
     lo: float = -math.inf
     hi: float = math.inf
+    lag_s: float = 0.0
 
 
 class Direct:
     """Takes messages the short way and keeps what they set until `settled`.
 
     Args:
-        buses: the features heard so far.
+        modulation: with the features heard so far, and the clock of the show.
     """
 
-    def __init__(self, buses: Buses) -> None:
-        self._buses = buses
+    def __init__(self, modulation: Modulation) -> None:
+        self._modulation = modulation
+        self._buses = modulation.buses
         self._targets: dict[str, _Target | None] = {}
-        self._made_for: tuple[object, object, int] = (None, None, -1)
+        self._made_for: tuple[object, ...] = ()
         self._live: dict[str, Value] = {}
+        self._glides: dict[str, Glide] = {}
         self._heard = False
 
     def take(self, state: State, message: Message, time_s: float) -> bool:
@@ -53,10 +58,19 @@ class Direct:
             message: what came.
             time_s: its time on the clock of the loop.
         """
-        bends_now, prompts, made = self._made_for
-        if bends_now is not state.bends or prompts is not state.prompts or made != self._buses.made:
+        seen = self._made_for
+        if (
+            not seen
+            or seen[0] is not state.bends
+            or seen[1] is not state.prompts
+            or seen[2] is not state.maps
+            or seen[3] is not state.lags
+            or seen[4:] != (self._buses.made, state.lag, state.pause)
+        ):
             self._targets.clear()
-            self._made_for = state.bends, state.prompts, self._buses.made
+            self._made_for = (
+                state.bends, state.prompts, state.maps, state.lags, self._buses.made, state.lag, state.pause,
+            )  # fmt: skip
         try:
             target = self._targets[message.address]
         except KeyError:
@@ -69,7 +83,7 @@ class Direct:
             number = float(number)
         elif kind is not float:
             return False
-        bus, lo, hi = target
+        bus, lo, hi, lag_s = target
         if bus is not None:
             if not -math.inf < number < math.inf:
                 return False
@@ -78,8 +92,22 @@ class Direct:
             return True
         if not lo <= number <= hi or number - number != 0:
             return False
+        if lag_s > 0:
+            self._draw_near(state, message.address, number, lag_s)
         self._live[message.address] = number
         return True
+
+    def _draw_near(self, state: State, address: str, number: float, lag_s: float) -> None:
+        """Does what `set_live` does for a control that nothing drives."""
+        if address in self._live:
+            glide, before = self._glides.pop(address, None), self._live[address]
+        elif address in state.live:
+            glide, before = state.glides.get(address), state.live[address]
+        else:
+            return
+        moving = lagged(glide, before, number, self._modulation.show_s, lag_s)
+        if moving is not None:
+            self._glides[address] = moving
 
     def settled(self, state: State) -> State:
         """The state with all that was taken since the last call; features have heard theirs."""
@@ -88,7 +116,8 @@ class Direct:
             self._buses.settle(state.listening)
         if self._live:
             live, self._live = self._live, {}
-            return state.with_values(live)
+            glides, self._glides = self._glides, {}
+            return state.with_values(live, glides)
         return state
 
     def _look_up(self, state: State, address: str) -> _Target | None:
@@ -109,7 +138,9 @@ def _target(state: State, address: str, buses: Buses) -> _Target | None:
     arg = _live_arg(state, row.name, address, captured)
     if arg is None or arg.type != "f" or arg.size != 1 or arg.choices:
         return None
-    return _Target(None, -math.inf if arg.lo is None else arg.lo, math.inf if arg.hi is None else arg.hi)
+    lo, hi = hard_range(arg)
+    lag_s = 0.0 if state.pause else state.lag_of(address, arg)
+    return None if lag_s > 0 and address in state.maps else _Target(None, lo, hi, lag_s)
 
 
 def _live_arg(state: State, command: str, address: str, captured: Mapping[str, str]) -> Arg | None:

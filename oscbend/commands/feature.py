@@ -32,7 +32,7 @@ def feature(show: Show, name: str, value: tuple[float, ...]) -> None:
 
 @COMMANDS.declare(
     "/feature/{name}/range",
-    Arg("range", "*s", help="lo hi, or auto, or hold"),
+    Arg("range", "*s", help="lo hi, or auto, or hold", usage="lo hi | auto | hold"),
     read=_range,
 )
 def feature_range(show: Show, name: str, range: tuple[str, ...]) -> State:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from oscbend.commands.base import COMMANDS, Job, Show, read_live
+from oscbend.commands.base import COMMANDS, Job, Show, read_live, set_live
+from oscbend.controls import weight_of
 from oscbend.errors import BadValue
 from oscbend.modulation import SPECTRUM_BUS
 from oscbend.state import ANGLE, GUIDANCE, MAX_PROMPTS, SEED, SPEED, WEIGHT, State
@@ -35,13 +36,8 @@ def prompt(show: Show, text: str) -> Job:
     """The prompt; all others go."""
 
     def change(now: State) -> State:
-        weights = [f"/prompt/{n}/weight" for n in now.prompts]
-        return replace(
-            now,
-            prompts={1: text},
-            live={a: v for a, v in now.live.items() if a not in weights},
-            maps={a: m for a, m in now.maps.items() if a not in weights},
-        )
+        weights = {weight_of(n) for n in now.prompts}
+        return replace(now.without(weights.__contains__), prompts={1: text})
 
     return encoded(show, "/prompt", text, change)
 
@@ -52,7 +48,7 @@ def slot(n: str) -> int:
     Raises:
         BadValue: not 1..8.
     """
-    if not n.isdigit() or not 1 <= int(n) <= MAX_PROMPTS:
+    if not n.isdecimal() or not 1 <= int(n) <= MAX_PROMPTS:
         raise BadValue(f"prompts are numbered 1 to {MAX_PROMPTS}, not {n!r}")
     return int(n)
 
@@ -66,14 +62,13 @@ def prompt_n(show: Show, n: str, text: str) -> Job:
     )
 
 
-@COMMANDS.declare(
-    "/prompt/{n}/weight", WEIGHT, read=lambda show, n: read_live(show, f"/prompt/{slot(n)}/weight")
-)
+@COMMANDS.declare("/prompt/{n}/weight", WEIGHT, read=lambda show, n: read_live(show, weight_of(slot(n))))
 def prompt_weight(show: Show, n: str, weight: float) -> State:
     """The prompt's share in the blend."""
     number = slot(n)
-    prompts = show.state.prompts if number in show.state.prompts else {**show.state.prompts, number: ""}
-    return replace(show.state, prompts=prompts).with_value(f"/prompt/{number}/weight", weight)
+    if number not in show.state.prompts:
+        show.state = replace(show.state, prompts={**show.state.prompts, number: ""})
+    return set_live(show, weight_of(number), weight)
 
 
 @COMMANDS.declare(
@@ -96,7 +91,7 @@ def live(address: str, arg: Arg, help: str) -> None:
     """Declares a command that sets one live control."""
 
     def call(show: Show, **values: Value) -> State:
-        return show.state.with_value(address, values[arg.name])
+        return set_live(show, address, values[arg.name])
 
     call.__doc__ = help
     COMMANDS.declare(address, arg, read=lambda show: read_live(show, address))(call)
@@ -171,6 +166,18 @@ def size(show: Show, width: int, height: int) -> State:
 def fps(show: Show, fps: float) -> State:
     """How many frames a second are asked for; if the machine is slower, it gives what it can."""
     return replace(show.state, fps=fps)
+
+
+@COMMANDS.declare(
+    "/latency",
+    Arg("seconds", "f", None, "of output and projector", lo=0.0, hi=2.0, unit="s"),
+    read=lambda show: (show.state.latency,),
+)
+def latency(show: Show, seconds: float) -> State:
+    """From the moment a frame is given out until it is seen: a bundle acts on the first frame that is seen
+    at its time or later.
+    """
+    return replace(show.state, latency=seconds)
 
 
 @COMMANDS.declare("/feedback", Arg("on", "b", None, "1 or 0"), read=lambda show: (int(show.state.feedback),))
