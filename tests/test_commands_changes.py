@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from oscbend.commands import Change, Show, addresses, find, perform
 from oscbend.commands.changes import differences
+from oscbend.controls import find_control
 from oscbend.errors import BadMessage
 from oscbend.features import Buses
 from oscbend.loop import Loop
-from oscbend.modulation import Modulation, find_control
+from oscbend.modulation import Modulation
 from oscbend.osc import Message
 from oscbend.schedule import Schedule
 from oscbend.state import Bend, Map, State
@@ -73,6 +74,11 @@ class Watched:
         (("/bend/1/free",), {"/bend/1/free": ()}),
         (("/bend/1/angle/map", "rms", 0, 2), {"/bend/1/angle/map": ("rms", 0.0, 2.0, "lin")}),
         (("/bend/1/angle/map", "rms", "exp"), {}),
+        (("/bend/1/angle/to", 2, 3, "sin"), {"/bend/1/angle": (2.0,)}),
+        (("/bend/1/angle/lag", 0.5), {"/bend/1/angle/lag": (0.5,)}),
+        (("/bend/1/angle/mod/2", "rms", 0.5), {"/bend/1/angle/mod/2": ("rms", 0.5, "lin")}),
+        (("/bend/1/angle/mod/2",), {}),
+        (("/lag", 0.5), {"/lag": (0.5,)}),
         (("/bend/1/mix/unmap",), {"/bend/1/mix": (1.0,), "/bend/1/mix/unmap": ()}),
         (("/feature/rms/range", "hold"), {"/feature/rms/range": ("hold",)}),
         (("/feature/rms", 0.5), {}),
@@ -168,6 +174,12 @@ sent = st.sampled_from(
         ("/bend/2/r/map", "rms.3", -1, 1, "sin"),
         ("/bend/2/r/unmap",),
         ("/seed/map", "flux", 0, 9),
+        ("/seed/to", 7, 2),
+        ("/lag", 0.5),
+        ("/bend/1/mix/lag", 0.25),
+        ("/bend/1/mix/mod/2", "rms", 0.5),
+        ("/bend/2/r/mod/1", "rms", 0.5, "sin"),
+        ("/bend/2/r/mod/1",),
         ("/feature/rms/range", 0, 1),
         ("/feature/rms/smooth", 0.5, 0.5, 3),
         ("/feature/flux/hold", "max"),
@@ -189,16 +201,20 @@ def played(state: State, messages: list[tuple[Any, ...]]) -> State:
 
 
 def readings(show: Show) -> dict[str, tuple[Any, ...]]:
-    """What `/get` tells of every address, but of what a feature moves and of live values nobody set."""
+    """What `/get` tells of every address, but of what moves, of live values and lags that nobody set,
+    and of other ways to say what has an address of its own."""
     found = {}
     for address in (*addresses(show), "/bend/1/plane", "/prompt/1", "/prompt/2"):
         row, captured = find(address)
-        if row.read is None or address in show.state.maps:
+        moving = show.state.maps.keys() | show.state.mods.keys() | show.state.glides.keys()
+        if row.read is None or "view" in row.tags or address in moving:
+            continue
+        if row.name == "{any}/lag" and captured["any"] not in show.state.lags:
             continue
         if find_control(show.state, address, show.stage) is None or address in show.state.live:
             with suppress(BadMessage):
                 found[address] = row.read(show, **captured)
-    return {address: args for address, args in found.items() if args != ("",) or "map" not in address}
+    return {address: args for address, args in found.items() if args != ("",) or "/m" not in address}
 
 
 @settings(deadline=None)

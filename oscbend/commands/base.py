@@ -247,7 +247,8 @@ def addresses(show: Show) -> list[str]:
     state = show.state
     for name in COMMANDS:
         if name.startswith("/bend/{id}") and "{param}" not in name:
-            found += [name.replace("{id}", b.id) for b in state.bends]
+            able = [b for b in state.bends if name != "/bend/{id}/x" or bends.OPERATORS[b.op].live]
+            found += [name.replace("{id}", b.id) for b in able]
         elif name.startswith("/feature/{name}"):
             found += [name.replace("{name}", n) for n in show.modulation.buses]
         elif name.startswith("/prompt/{n}"):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from oscbend.commands.base import COMMANDS, Show, Stage
-from oscbend.errors import BadMessage
 from oscbend.controls import default_of, find_control
+from oscbend.errors import BadMessage
 from oscbend.modulation import Modulation
 from oscbend.state import State
 
@@ -87,6 +87,7 @@ def differences(before: Show, after: Show) -> Iterator[tuple[str, tuple[Any, ...
         yield from _compared(before, after, [name for name in COMMANDS if "{" not in name], {})
     if "live" in differing or "maps" in differing:
         yield from _live(before, after)
+    attached: dict[str, None] = {}
     for field in differing:
         old, new = getattr(before.state, field), getattr(after.state, field)
         if field in _NAMED:
@@ -97,9 +98,10 @@ def differences(before: Show, after: Show) -> Iterator[tuple[str, tuple[Any, ...
         elif field == "mods":
             for address in _keys(old, new):
                 yield from _added(after, address, _keys(old.get(address, {}), new.get(address, {})))
-        elif field not in ("live", "glides") and isinstance(new, Mapping):
-            for address in _keys(old, new):
-                yield from _attached(before, after, address)
+        elif field in ("maps", "lags"):
+            attached |= dict.fromkeys(_keys(old, new))
+    for address in attached:
+        yield from _attached(before, after, address)
 
 
 def _same(old: Any, new: Any) -> bool:
