@@ -137,7 +137,7 @@ def host_score(music: Path, cues: Path) -> Score:
 @contextmanager
 def server(say: Callable[[str], None]) -> Iterator[tuple[int, str, str]]:
     """A server process with the built-in model; gives its OSC port, its page, and its frames' address."""
-    osc_port, web_port, frames_port = (free_port(port, datagram=n == 0) for n, port in enumerate(PORTS))
+    osc_port, web_port, frames_port = map(free_port, PORTS)
     frames = f"tcp://127.0.0.1:{frames_port}"
     ports = ("--port", str(osc_port), "--web-port", str(web_port), "--frames", frames)
     say("starting the server …")
@@ -246,14 +246,17 @@ def oscbend_process(*args: str) -> list[str]:
     return [sys.executable, "-c", "from oscbend.cli import main; main()", *args]
 
 
-def free_port(wanted: int, datagram: bool = False) -> int:
-    """`wanted` if nobody uses it, else any free port."""
-    kind = socket.SOCK_DGRAM if datagram else socket.SOCK_STREAM
-    for port in (wanted, 0):
-        with socket.socket(socket.AF_INET, kind) as probe:
+def free_port(wanted: int) -> int:
+    """`wanted` if nobody uses it, for datagrams or connections; else any free port."""
+    for port in (wanted, *[0] * 16):
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+        ):
             try:
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
+                stream.bind(("127.0.0.1", port))
+                datagram.bind(stream.getsockname())
+                return int(stream.getsockname()[1])
             except OSError:
                 continue
     raise OscbendError("no free port on this machine")

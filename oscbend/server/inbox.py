@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Any, NamedTuple
+from collections.abc import Hashable
+from typing import NamedTuple
 
+CAPACITY = 16384
 QUEUE_BYTES = 64 * 2**20
 
 
@@ -14,11 +16,11 @@ class Arrivals(NamedTuple):
 
     Args:
         time_s: when, seconds of `time.monotonic`.
-        datagrams: as received, and from whom (address, port …), in the order in which they came.
+        datagrams: as received, and from whom (see `oscbend.server.doors`), in the order in which they came.
     """
 
     time_s: float
-    datagrams: list[tuple[bytes, tuple[Any, ...]]]
+    datagrams: list[tuple[bytes, Hashable]]
 
 
 class Inbox:
@@ -28,7 +30,7 @@ class Inbox:
         capacity: how many packets wait at most (and 64 MB of them); then the oldest are dropped.
     """
 
-    def __init__(self, capacity: int = 16384) -> None:
+    def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
         self.received = 0
         self.dropped = 0
@@ -36,6 +38,11 @@ class Inbox:
         self._count = 0
         self._bytes = 0
         self._lock = threading.Lock()
+
+    @property
+    def crowded(self) -> bool:
+        """True if it is more than half full."""
+        return 2 * self._count > self.capacity or 2 * self._bytes > QUEUE_BYTES
 
     def put(self, arrivals: Arrivals) -> None:
         """Takes what came in together."""

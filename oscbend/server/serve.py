@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import ipaddress
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from oscbend.commands import Reply
 from oscbend.loop import Loop
 from oscbend.schedule import Schedule
+from oscbend.server.doors import Doors, is_local
 from oscbend.server.inbox import Inbox
 from oscbend.server.replies import split_reply
-from oscbend.server.udp import UdpDoor
 from oscbend.server.web import WebPage
 from oscbend.sinks.zmq import ZmqSink
 from oscbend.stage import Stage
@@ -33,7 +29,7 @@ class Address:
 
     Args:
         host: of OSC and the page; `127.0.0.1` is this machine only.
-        port: OSC over UDP; 0 takes a free one.
+        port: OSC over UDP and TCP; 0 takes a free one.
         web_port: of the page; 0 takes a free one.
         frames: ZeroMQ address of the frames.
     """
@@ -61,13 +57,13 @@ class Server:
         self._stack = ExitStack()
         with self._unwinding():
             self.inbox = Inbox()
-            self.door = UdpDoor(address.host, address.port, self.inbox)
-            self._stack.callback(self.door.close)
+            self.doors = Doors(address.host, address.port, self.inbox)
+            self._stack.callback(self.doors.close)
             self.worker = Beside()
             self._stack.callback(self.worker.close)
             self.schedule = Schedule()
             self.loop = Loop(stage, self.worker, state, self.schedule, answer=self._answer, say=say)
-            self.loop.dropped_packets = lambda: self.schedule.dropped + self.inbox.dropped
+            self.loop.dropped_packets = lambda: self.schedule.dropped + self.doors.dropped
             self.frames = self._stack.enter_context(ZmqSink(address.frames))
             self.page = WebPage(address.host, address.web_port, self.loop.status)
             self._stack.callback(self.page.close)
@@ -114,7 +110,7 @@ class Server:
             "" if self.address.host not in ("127.0.0.1", "::1", "localhost") else " (this machine only)",
         )
         return (
-            f"oscbend ready osc={self.door.host}:{self.door.port} web=http://{self.door.host}:{self.page.port}"
+            f"oscbend ready osc={self.doors.host}:{self.doors.port} web=http://{self.doors.host}:{self.page.port}"
             f" frames={self.frames.address} model={state.model} size={state.width}x{state.height}{only}"
         )
 
@@ -133,23 +129,14 @@ class Server:
 
     def _hear(self) -> None:
         unix_offset_s = time.time() - self._now()
-        for arrivals in self.inbox.drain():
+        for arrivals in self.doors.drain():
             arrived_s = arrivals.time_s - self._began_s
-            self.schedule.put_datagrams(arrivals.datagrams, arrived_s, unix_offset_s, _is_local)
+            self.schedule.put_datagrams(arrivals.datagrams, arrived_s, unix_offset_s, is_local)
 
     def _answer(self, reply: Reply) -> None:
-        if not isinstance(reply.to, tuple):
-            return
         head, rest = reply.args[: reply.head], reply.args[reply.head :]
         if not reply.head:
-            self.door.reply(reply.address, reply.args, reply.to)
+            self.doors.reply(reply.address, reply.args, reply.to)
             return
         for args in split_reply(reply.address, rest, head):
-            self.door.reply(reply.address, args, reply.to)
-
-
-@functools.lru_cache(maxsize=1024)
-def _is_local(sender: tuple[Any, ...]) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(sender[0]).is_loopback
-    return False
+            self.doors.reply(reply.address, args, reply.to)

@@ -7,21 +7,19 @@ times a second, not once for each datagram, and leaves the processor to the netw
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
-from oscbend.errors import OscbendError
 from oscbend.server.inbox import Arrivals, Inbox
-from oscbend.server.replies import encode_reply
+from oscbend.server.sockets import opened
 
 DATAGRAM_MAX = 65507
-RECEIVE_BUFFER = 4 * 2**20
+"""Longest datagram over IPv4, in bytes."""
+ROOM = 2**16
 TOGETHER = 1024
 """How many datagrams are taken at once at most."""
 PAUSE_S = 0.0015
@@ -35,15 +33,24 @@ class UdpDoor:
         host: the interface's address; `127.0.0.1` is this machine only.
         port: 0 takes any free one; see `port`.
         inbox: takes what comes; by itself one of its own.
+        allow: tells of a sender's address whether it is heard; None hears all.
 
     Raises:
         OscbendError: the port is in use or cannot be opened.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 57130, inbox: Inbox | None = None) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 57130,
+        inbox: Inbox | None = None,
+        allow: Callable[[str], bool] | None = None,
+    ) -> None:
         self.inbox = inbox or Inbox()
+        self.refused = 0
         self.unsent = 0
-        self._socket = _open(host, port)
+        self._allow = allow
+        self._socket = opened(host, port, socket.SOCK_DGRAM)
         self.host, self.port = self._socket.getsockname()[:2]
         self._wake, self._woken = socket.socketpair()
         self._closed = threading.Event()
@@ -56,14 +63,14 @@ class UdpDoor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def reply(self, address: str, args: Iterable[Any], to: tuple[Any, ...]) -> bool:
-        """Sends one reply without waiting; False (and counted in `unsent`) if it could not go out.
+    def send(self, packet: bytes, to: Any) -> bool:
+        """Sends a packet without waiting; False (and counted in `unsent`) if it could not go out.
 
         Args:
             to: numeric address and port (a name would have to be looked up, which waits).
         """
         try:
-            self._socket.sendto(encode_reply(address, args), to)
+            self._socket.sendto(packet, to)
         except (OSError, OverflowError):
             self.unsent += 1
             return False
@@ -91,36 +98,16 @@ class UdpDoor:
 
     def _take(self) -> int:
         """Takes what there is, up to `TOGETHER` datagrams; tells how many."""
-        came: list[tuple[bytes, tuple[Any, ...]]] = []
+        came: list[tuple[bytes, Any]] = []
         receive = self._socket.recvfrom
         time_s = time.monotonic()
         try:
             while len(came) < TOGETHER:
-                came.append(receive(DATAGRAM_MAX))
+                came.append(receive(ROOM))
         except OSError:  # there is no more; or, as Windows tells here, an earlier reply found nobody
             pass
         if came:
-            self.inbox.put(Arrivals(time_s, came))
+            heard = came if self._allow is None else [one for one in came if self._allow(one[1][0])]
+            self.refused += len(came) - len(heard)
+            self.inbox.put(Arrivals(time_s, heard))
         return len(came)
-
-
-def _open(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    except (OSError, OverflowError) as error:
-        raise OscbendError(f"cannot listen at {host}:{port}: no such address") from error
-    opened = socket.socket(family, kind, protocol)
-    with contextlib.suppress(OSError):
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    opened.setblocking(False)
-    try:
-        opened.bind(place)
-    except OSError as error:
-        opened.close()
-        why = {
-            errno.EADDRINUSE: "it is in use, perhaps by another oscbend; end that, or take another --port",
-            errno.EADDRNOTAVAIL: f"{host} is not an address of this machine",
-            errno.EACCES: "the system does not allow it; take a --port above 1024",
-        }.get(error.errno or 0, str(error))
-        raise OscbendError(f"cannot open UDP port {port}: {why}") from error
-    return opened
