@@ -12,6 +12,7 @@ import pytest
 from oscbend.errors import BadMessage, OscbendError
 from oscbend.osc import IMMEDIATELY, Bundle, Message, TimeTag, decode, flatten
 from oscbend.server.client import Client, parse_atoms
+from oscbend.server.doors import Doors
 from oscbend.server.udp import UdpDoor
 
 
@@ -19,7 +20,7 @@ class Echo:
     """A server that answers `/sync`, `/ping` and `/fail`, and remembers everything."""
 
     def __init__(self):
-        self.door = UdpDoor(port=0)
+        self.door = Doors(port=0)
         self.packets = []
         self.end = threading.Event()
         self.thread = threading.Thread(target=self.run)
@@ -27,7 +28,7 @@ class Echo:
 
     def run(self):
         while not self.end.wait(0.001):
-            for data, sender in (one for came in self.door.inbox.drain() for one in came.datagrams):
+            for data, sender in (one for came in self.door.drain() for one in came.datagrams):
                 packet = decode(data)
                 self.packets.append(packet)
                 for _, messages in flatten(packet):
@@ -40,7 +41,7 @@ class Echo:
             self.door.reply("/synced", (99,), sender)
             self.door.reply("/synced", message.args, sender)
         elif message.address == "/ping":
-            self.door._socket.sendto(b"junk", sender)
+            self.door.send(b"junk", sender)
             self.door.reply("/pong", message.args, sender)
         elif message.address == "/model":
             self.door.reply("/fail", ("/model", "no such model"), sender)

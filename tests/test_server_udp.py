@@ -90,7 +90,8 @@ def test_a_reply_comes_from_the_port_that_was_asked(door, host):
     host.sendto(b"/ping\0\0\0", ("127.0.0.1", door.port))
     ((_, sender, _),) = drained(door, 1)
     assert sender == host.getsockname()
-    assert door.reply("/pong", (1, 0.5, "orb", 2**40, True, None, (2.5,), float("inf")), sender)
+    args = (1, 0.5, "orb", 2**40, True, None, (2.5,), float("inf"))
+    assert door.send(encode_reply("/pong", args), sender)
     data, sender = host.recvfrom(65507)
     assert sender == ("127.0.0.1", door.port)
     theirs = OscMessage(data)
@@ -99,9 +100,18 @@ def test_a_reply_comes_from_the_port_that_was_asked(door, host):
 
 
 def test_a_reply_that_cannot_go_out_is_counted(door):
-    assert not door.reply("/pong", (), ("127.0.0.1", 99999))
-    assert not door.reply("/pong", (), ("no such host", 57000))
+    assert not door.send(encode_reply("/pong"), ("127.0.0.1", 99999))
+    assert not door.send(encode_reply("/pong"), ("no such host", 57000))
     assert door.unsent == 2
+
+
+def test_a_stranger_is_not_heard(host):
+    with UdpDoor(port=0, allow=lambda address: address != "127.0.0.1") as door:
+        host.sendto(b"/on\0,\0\0\0", ("127.0.0.1", door.port))
+        end = time.monotonic() + 5
+        while not door.refused and time.monotonic() < end:
+            time.sleep(0.001)
+        assert (door.refused, arrived(door)) == (1, [])
 
 
 def test_an_error_on_receiving_does_not_end_the_thread(door, host):
@@ -135,7 +145,7 @@ def test_closing_ends_the_thread_at_once():
     door.close()
     assert time.monotonic() - start < 1
     assert not door._thread.is_alive()
-    assert not door.reply("/late", (), ("127.0.0.1", 9))
+    assert not door.send(encode_reply("/late"), ("127.0.0.1", 9))
     door.close()
     with UdpDoor(port=door.port) as again:
         assert again.port == door.port

@@ -49,7 +49,7 @@ class Networks:
 
 
 def ip_of(host: str) -> Ip | None:
-    """The address that a text spells; an IPv4 address within IPv6 is the IPv4 address. None if it is a name."""
+    """The address that a text spells, an IPv4 address within IPv6 as what it is; None if it is a name."""
     try:
         ip = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,7 +1,7 @@
 """The door for connections: one thread for all of them, which cuts out packets and passes replies on.
 
-Nobody waits for a connection. One that takes no replies loses them, and is closed in the end; one that sends
-more than is taken is read more slowly, so that nothing of it is lost; one that sends no OSC is closed.
+Nobody waits for a connection. One that does not take its answers loses them, and is closed in the end. One
+that sends more than is taken is read more slowly, so that nothing is lost. One that sends no OSC is closed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LINES = 64
 IDLE_S = 60.0
 """How long a connection has been silent when it may have to go for another."""
 STUCK_S = 10.0
-"""How long a connection may take none of its replies."""
+"""How long there may be no room for a connection's answers."""
 OUT_BYTES = 2**20
 """How much waits for one connection at most."""
 CHUNK = 2**16
@@ -44,7 +44,8 @@ class Line:
         self.port = port
         self.framing = Framing()
         self.open = True
-        self.heard_s = self.moved_s = time.monotonic()
+        self.heard_s = time.monotonic()
+        self._full_since_s: float | None = None
         self._wake = wake
         self._out = bytearray()
         self._lock = threading.Lock()
@@ -57,15 +58,21 @@ class Line:
         """True if something waits to be sent."""
         return bool(self._out)
 
+    def stuck(self, now_s: float) -> bool:
+        """True if there has been no room for answers for too long."""
+        return self._full_since_s is not None and now_s - self._full_since_s > STUCK_S
+
     def send(self, packet: bytes) -> bool:
         """Sends a packet, from any thread, without waiting; False if there is no room, or it is closed."""
         data = self.framing.wrap(packet)
         with self._lock:
-            if not self.open or len(self._out) + len(data) > OUT_BYTES:
+            if not self.open:
+                return False
+            if len(self._out) + len(data) > OUT_BYTES:
+                if self._full_since_s is None:
+                    self._full_since_s = time.monotonic()
                 return False
             first = not self._out
-            if first:
-                self.moved_s = time.monotonic()
             self._out += data
         if first:
             self._wake()
@@ -87,9 +94,10 @@ class Line:
             data = bytes(self._out[:CHUNK])
         if data:
             done = write(data)
-            self.moved_s = time.monotonic()
             with self._lock:
                 del self._out[:done]
+                if 2 * len(self._out) < OUT_BYTES:
+                    self._full_since_s = None
 
 
 class TcpDoor:
@@ -170,9 +178,8 @@ class TcpDoor:
                 elif key.fileobj is self._ear:
                     with contextlib.suppress(OSError):
                         self._ear.recv(CHUNK)
-                elif key.data in self._sockets:
-                    if mask & selectors.EVENT_READ and not full:
-                        came += [(packet, key.data) for packet in self._read(key.data)]
+                elif key.data in self._sockets and mask & selectors.EVENT_READ and not full:
+                    came += [(packet, key.data) for packet in self._read(key.data)]
             if came:
                 self.inbox.put(Arrivals(time_s, came))
             self._attend(time_s)
@@ -196,7 +203,7 @@ class TcpDoor:
         self._selector.register(made, selectors.EVENT_READ, line)
 
     def _room(self) -> bool:
-        """True if one more fits; the one that has been silent longest goes for it, if it has been for long."""
+        """True if one more fits; one that has been silent for long may have to go for it."""
         if len(self._sockets) < LINES:
             return True
         oldest = min(self._sockets, key=lambda line: line.heard_s)
@@ -237,7 +244,7 @@ class TcpDoor:
         for line in list(self._sockets):
             if line.pending:
                 self._write(line)
-            if line.pending and now_s - line.moved_s > STUCK_S:
+            if line.open and line.stuck(now_s):
                 self._end(line)
             if not line.open:
                 continue
