@@ -10,7 +10,19 @@ import numpy as np
 
 from oscbend import bends
 from oscbend.errors import BadMessage, BadValue
-from oscbend.state import ANGLE, GUIDANCE, MIX, SEED, SPEED, WEIGHT, WINDOW, Bend, State
+from oscbend.state import (
+    ANGLE,
+    GUIDANCE,
+    MIX,
+    SEED,
+    SPEED,
+    WEIGHT,
+    WINDOW,
+    XY,
+    XY_ADDRESS,
+    Bend,
+    State,
+)
 from oscbend.table import Arg, Value
 
 
@@ -69,7 +81,13 @@ def controls(state: State, network: Network) -> list[Control]:
     return found
 
 
-FIXED = {"/seed": SEED, "/guidance": GUIDANCE, "/noise/angle": ANGLE, "/noise/speed": SPEED}
+FIXED = {
+    "/seed": SEED,
+    "/guidance": GUIDANCE,
+    "/noise/angle": ANGLE,
+    "/noise/speed": SPEED,
+    XY_ADDRESS: XY,
+}
 
 
 def weight_of(n: int) -> str:

@@ -6,7 +6,7 @@ kept here and moves with the time that it is told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,11 +18,15 @@ from oscbend.errors import BadMessage
 from oscbend.features import Buses
 from oscbend.frame import Armed, Blend, Mix, Structure, Values, branched
 from oscbend.glides import place
-from oscbend.state import MIX, WEIGHT, WINDOW, Bend, State
+from oscbend.state import CORNERS, MIX, WEIGHT, WINDOW, XY, XY_ADDRESS, Bend, State
 from oscbend.table import Arg, Value
 from oscbend.walks import SEEDS, STRIDE, at_seed, spectrum, walk, wander
 
 SPECTRUM_BUS = "spectrum"
+NEAR = 1e-6
+"""How near the walk comes to a corner without a prompt: the others keep their shares there."""
+
+Read = Callable[[State, Control, Network], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ class Modulation:
 
     def base(self, state: State, control: Control, network: Network) -> np.ndarray:
         """A control's value now before anything is added, [size], in its unit."""
+        if state.by_xy and control.address in CORNERS:
+            return np.array([corners(*self._walked(state, network))[control.address]])
         size = control.arg.size
         driver = state.maps.get(control.address)
         if driver is None:
@@ -161,16 +167,43 @@ class Modulation:
         values = self.shown[control.address] = self.value(state, control, network)
         return values
 
+    def blend(self, state: State, network: Network) -> Blend:
+        """The prompts as they are shown now, and the share of each."""
+        return self._morphed(state, self._weighted(state, network, self.value))
+
     def _prompts(self, state: State, network: Network) -> Blend:
-        weights = dict.fromkeys(state.prompts.values(), 0.0)
-        for n, text in state.prompts.items():
-            control = Control(weight_of(n), WEIGHT)
-            weights[text] += max(0.0, float(self._shown(state, control, network)[0])) if text else 0.0
+        return self._morphed(state, self._weighted(state, network, self._shown))
+
+    def _weighted(self, state: State, network: Network, read: Read) -> Blend:
+        found = {
+            n: float(read(state, Control(weight_of(n), WEIGHT), network)[0])
+            for n, t in state.prompts.items()
+            if t
+        }
+        if state.by_xy and not any(weight > 0 for weight in found.values()):
+            x, y = np.clip(self._walked(state, network), NEAR, 1.0 - NEAR)
+            found = {n: corners(x, y).get(weight_of(n), 0.0) for n in found}
+        weights = dict.fromkeys((state.prompts[n] for n in found), 0.0)
+        for n, weight in found.items():
+            weights[state.prompts[n]] += max(0.0, weight)
         total = sum(weights.values())
         if total <= 0:
-            text = next((t for t in state.prompts.values() if t), "")
-            return ((text, 1.0),)
+            return ((next(iter(weights), ""), 1.0),)
         return tuple((text, w / total) for text, w in weights.items() if w > 0)
+
+    def _morphed(self, state: State, blend: Blend) -> Blend:
+        morph = state.morph
+        if morph is None or self.show_s >= morph.since_s + morph.seconds:
+            return blend
+        share = max(0.0, self.show_s - morph.since_s) / morph.seconds
+        mixed = {text: weight * (1.0 - share) for text, weight in morph.start}
+        for text, weight in blend:
+            mixed[text] = mixed.get(text, 0.0) + weight * share
+        return tuple((text, weight) for text, weight in mixed.items() if weight > 0)
+
+    def _walked(self, state: State, network: Network) -> tuple[float, ...]:
+        """Where the walk between the first four prompts has come to: x, y."""
+        return tuple(self.value(state, Control(XY_ADDRESS, XY), network).tolist())
 
     def _noise(self, state: State, network: Network) -> Mix:
         seed = self._number(state, "/seed", network)
@@ -218,6 +251,12 @@ class Modulation:
     def _param(self, state: State, bend: Bend, arg: Arg, site: str, network: Network) -> np.ndarray:
         value = self._shown(state, Control(bend.address(arg.name), arg, site), network).astype(np.float32)
         return value if arg.size == 1 else value[None]
+
+
+def corners(x: float, y: float) -> dict[str, float]:
+    """The weights of the first four prompts where the walk between them has come to, by address."""
+    shares = ((1.0 - x) * (1.0 - y), x * (1.0 - y), (1.0 - x) * y, x * y)
+    return {weight_of(n): share for n, share in enumerate(shares, 1)}
 
 
 def spread(values: np.ndarray, size: int, rest: Value) -> np.ndarray:

@@ -7,7 +7,7 @@ a control is one thing with one name everywhere. What decides the structure has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,8 +18,9 @@ MAX_PROMPTS = 8
 MAX_MODS = 8
 """How many features may be added to one control."""
 
-CORNERS = 4
-"""How many prompts `/prompt/xy` walks between."""
+XY_ADDRESS = "/prompt/xy"
+CORNERS = frozenset(f"/prompt/{n}/weight" for n in (1, 2, 3, 4))
+"""The weights that `/prompt/xy` gives in place of their own; one that is set or driven ends that."""
 
 STAGE_LAG_S = 0.03
 """Lag of controls on stage, so that the 128 steps of a fader don't show; a score is played to the point."""
@@ -73,6 +74,21 @@ class Glide:
     seconds: float
     curve: str = "lin"
     lag: bool = False
+
+
+@dataclass(frozen=True)
+class Morph:
+    """A prompt that comes in over what was shown before it.
+
+    Args:
+        start: what was shown: texts and their shares, which add to 1.
+        since_s: when it began, on the clock of the show.
+        seconds: how long it takes.
+    """
+
+    start: tuple[tuple[str, float], ...]
+    since_s: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -138,6 +154,7 @@ class State:
         sampler: `ddim`, `lcm`, `euler` or `turbo`.
         prompts: slot (1..8) -> text.
         blend: `slerp` or `lerp`.
+        morph: what the prompts come from, if they come from somewhere; it stays when they are there.
         negative: the negative prompt, used with guidance.
         noise: `wander`, `walk`, `hold`, `fresh` or `spectrum`.
         feedback: True for image-to-image on the last frame.
@@ -165,6 +182,7 @@ class State:
     sampler: str = "ddim"
     prompts: Mapping[int, str] = field(default_factory=lambda: {1: "a floating orb"})
     blend: str = "slerp"
+    morph: Morph | None = None
     negative: str = ""
     noise: str = "wander"
     feedback: bool = False
@@ -187,6 +205,17 @@ class State:
     def step_count(self) -> int:
         """How many steps the schedule has."""
         return self.steps if isinstance(self.steps, int) else len(self.steps)
+
+    @property
+    def texts(self) -> set[str]:
+        """Every prompt that may be drawn."""
+        coming = () if self.morph is None else (text for text, _ in self.morph.start)
+        return {"", self.negative, *self.prompts.values(), *coming}
+
+    @property
+    def by_xy(self) -> bool:
+        """True if `/prompt/xy` gives the weights of the first four prompts."""
+        return XY_ADDRESS in self.live or XY_ADDRESS in self.maps or XY_ADDRESS in self.mods
 
     def bend(self, id: str) -> Bend | None:
         """The bend called `id`, if there is one."""
@@ -211,6 +240,10 @@ class State:
             kept[name] = {a: thing for a, thing in getattr(self, name).items() if not gone(a)}
         return replace(self, **kept)
 
+    def let_go(self, addresses: Collection[str]) -> State:
+        """The state in which certain live controls were never set or driven; they keep their lags."""
+        return replace(self.without(addresses.__contains__), lags=self.lags)
+
     def recast(self, steps: int | tuple[int, ...] | None, size: tuple[int, int] | None) -> State:
         """The state at other steps (its bends at the same fraction of the schedule) or another size."""
         state = self
@@ -234,6 +267,8 @@ class State:
 
     def with_values(self, values: Mapping[str, Value], glides: Mapping[str, Glide]) -> State:
         """The state with several live controls set, some of which glide."""
+        if self.by_xy and not CORNERS.isdisjoint(values):
+            return self.let_go({XY_ADDRESS}).with_values(values, glides)
         maps, moving = self.maps, self.glides
         if not maps.keys().isdisjoint(values):
             maps = {a: m for a, m in maps.items() if a not in values}
@@ -243,7 +278,8 @@ class State:
 
     def with_map(self, address: str, map: Map) -> State:
         """The state with a live control driven by a feature."""
-        return replace(self, maps={**self.maps, address: map})
+        state = self.let_go({XY_ADDRESS}) if address in CORNERS else self
+        return replace(state, maps={**state.maps, address: map})
 
     def without_map(self, address: str) -> State:
         """The state with a live control at its own value again."""
@@ -311,6 +347,8 @@ SPEED = Arg("speed", "f", 0.05, "how fast the noise walks", live=True, lo=-10.0,
             musical=(0.0, 0.5), unit="turns/s")  # fmt: skip
 WEIGHT = Arg("weight", "f", None, "share of this prompt in the blend", live=True, lo=0.0, hi=100.0,
              musical=(0.0, 1.0))  # fmt: skip
+XY = Arg("xy", "f", (0.0, 0.0), "across, and down", live=True, size=2, lo=0.0, hi=1.0,
+         musical=(0.0, 1.0))  # fmt: skip
 MIX = Arg("mix", "f", 1.0, "how much of the bend", live=True, lo=0.0, hi=1.0, musical=(0.0, 1.0),
           neutral=0.0)  # fmt: skip
 WINDOW = Arg("window", "f", (0.0, 1.0), "part of the schedule, 0 noise, 1 picture", live=True, size=2,

@@ -41,6 +41,7 @@ class Arg:
         optional: True if a command may leave it out although it has no default.
         jumps: True if it takes a new value at once where nobody has given it a lag; what lies between two
             values means something else.
+        words: True if it takes several atoms although others follow.
         usage: how it is written, where its name does not say it.
     """
 
@@ -61,6 +62,7 @@ class Arg:
     choices: tuple[Any, ...] = ()
     optional: bool = False
     jumps: bool = False
+    words: bool = False
     usage: str = ""
 
     @property

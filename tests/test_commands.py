@@ -11,6 +11,7 @@ from fakes import FakeStage
 from oscbend.bends import OPERATORS
 from oscbend.commands import COMMANDS, Show, addresses, find, perform
 from oscbend.commands.base import SUFFIXES
+from oscbend.commands.prompt import MIXED
 from oscbend.errors import BadMessage, BadValue, UnknownName
 from oscbend.features import Buses
 from oscbend.modulation import Modulation
@@ -74,6 +75,8 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/feature/{name}/smooth": ("/feature/rms/smooth", (0.1, 0.2, 3, 0.1)),
     "/feature/{name}/hold": ("/feature/rms/hold", ("max",)),
     "/prompt": ("/prompt", ("starry", "night")),
+    "/prompt/xy": ("/prompt/xy", (0.25, 0.5)),
+    "/prompt/morph": ("/prompt/morph", ("starry", "night", 2.0)),
     "/prompt/{n}": ("/prompt/2", ("forest",)),
     "/prompt/{n}/weight": ("/prompt/2/weight", (0.5,)),
     "/prompt/blend": ("/prompt/blend", ("lerp",)),
@@ -219,6 +222,10 @@ def test_a_site_may_be_a_number(send: Stagehand) -> None:
         ("/feature/rms/hold", ("min",), UnknownName, "hold"),
         ("/prompt", (), BadValue, "text"),
         ("/prompt/9", ("x",), BadValue, "1 to 8"),
+        ("/prompt/morph", ("an orb",), BadValue, "number"),
+        ("/prompt/morph", (5.0,), BadValue, "text seconds"),
+        ("/prompt/morph", (), BadValue, "text seconds"),
+        ("/prompt/xy", (0.5,), BadValue, "2 values"),
         ("/prompt/0", ("x",), BadValue, "1 to 8"),
         ("/prompt/²", ("x",), BadValue, "1 to 8"),
         ("/prompt/01/weight/map", ("rms",), UnknownName, "live control"),
@@ -287,6 +294,99 @@ def test_a_new_prompt_replaces_all_others(send: Stagehand) -> None:
     state = send("/prompt", "an orb")
     assert dict(state.prompts) == {1: "an orb"}
     assert "/prompt/2/weight" not in state.live
+
+
+def shown(send: Stagehand, now_s: float) -> dict[str, float]:
+    """The prompts that are shown at a time, and their shares."""
+    send.show.modulation.advance(send.show.state, now_s)
+    return dict(send.show.modulation.blend(send.show.state, send.stage))
+
+
+def test_a_prompt_that_morphs_comes_from_what_is_shown_and_then_stands_alone(send: Stagehand) -> None:
+    send("/prompt", "a")
+    send("/prompt/2", "b")
+    send("/prompt/2/weight", 1.0)
+    encoded = len(send.stage.texts)
+    send("/prompt/morph", "new", "one", 4.0)
+    assert len(send.stage.texts) == encoded + 1
+    assert shown(send, 0.0) == {"a": 0.5, "b": 0.5}
+    assert shown(send, 1.0) == pytest.approx({"a": 0.375, "b": 0.375, "new one": 0.25})
+    assert send.asks("/get", "/prompt/morph") == [("/prompt/morph", "new one", 3.0)]
+    assert shown(send, 4.0) == {"new one": 1.0}
+    assert shown(send, 9.0) == {"new one": 1.0}
+    assert dict(send.show.state.prompts) == {1: "new one"}
+    assert "/prompt/2/weight" not in send.show.state.live
+
+
+def test_morphs_in_a_row_go_on_from_half_way(send: Stagehand) -> None:
+    send("/prompt", "a")
+    send("/prompt/morph", "b 2")
+    assert shown(send, 1.0) == {"a": 0.5, "b": 0.5}
+    send("/prompt/morph", "c 2")
+    assert shown(send, 1.0) == {"a": 0.5, "b": 0.5}
+    assert shown(send, 1.5) == pytest.approx({"a": 0.375, "b": 0.375, "c": 0.25})
+    send("/prompt/morph", "a 1")
+    assert shown(send, 1.5) == pytest.approx({"a": 0.375, "b": 0.375, "c": 0.25})
+    assert shown(send, 2.0) == pytest.approx({"a": 0.6875, "b": 0.1875, "c": 0.125})
+    assert shown(send, 2.5) == {"a": 1.0}
+    send("/prompt/morph", "d", 5)
+    send("/prompt", "e")
+    assert shown(send, 2.6) == {"e": 1.0}
+
+
+def test_a_morph_in_no_time_is_a_change_of_prompt(send: Stagehand) -> None:
+    send("/prompt/morph", "b 0")
+    assert shown(send, 0.0) == {"b": 1.0}
+
+
+def test_prompts_that_are_overtaken_for_ever_are_bounded(send: Stagehand) -> None:
+    for n in range(40):
+        send("/prompt/morph", f"prompt {n}", 1.0)
+        before = shown(send, 0.01 * n)
+        assert sum(before.values()) == pytest.approx(1.0)
+        assert len(before) <= MIXED + 1
+    assert {"", *before} <= send.show.state.texts
+
+
+def test_the_walk_between_four_prompts(send: Stagehand) -> None:
+    for n, text in enumerate("abcd", 1):
+        send(f"/prompt/{n}", text)
+    send("/prompt/xy", 0.25, 0.5)
+    assert shown(send, 0.0) == pytest.approx({"a": 0.375, "b": 0.125, "c": 0.375, "d": 0.125})
+    assert send.asks("/get", "/prompt/3/weight") == [("/prompt/3/weight", 0.375)]
+    for xy, text in (((0, 0), "a"), ((1, 0), "b"), ((0, 1), "c"), ((1, 1), "d")):
+        send("/prompt/xy", *xy)
+        assert shown(send, 0.0) == {text: 1.0}
+    send("/prompt/xy/to", 0, 0, 2)
+    assert shown(send, 1.0) == pytest.approx({"a": 0.25, "b": 0.25, "c": 0.25, "d": 0.25})
+
+
+def test_a_walk_towards_a_corner_without_a_prompt_keeps_the_others_shares(send: Stagehand) -> None:
+    send("/prompt", "a")
+    send("/prompt/2", "b")
+    send("/prompt/xy", 0.25, 0.5)
+    assert shown(send, 0.0) == pytest.approx({"a": 0.75, "b": 0.25})
+    send("/prompt/xy", 0.25, 1)
+    assert shown(send, 0.0) == pytest.approx({"a": 0.75, "b": 0.25})
+    send("/prompt/xy", 0, 0)
+    assert shown(send, 0.0) == {"a": 1.0}
+
+
+def test_setting_the_weight_of_a_prompt_ends_the_walk(send: Stagehand) -> None:
+    for n, text in enumerate("abcd", 1):
+        send(f"/prompt/{n}", text)
+    send("/prompt/xy/lag", 0.5)
+    send("/prompt/xy", 1, 1)
+    send("/prompt/2/weight", 1.0)
+    assert shown(send, 0.0) == {"a": 0.5, "b": 0.5}
+    send("/prompt/xy", 1, 1)
+    assert shown(send, 0.0) == {"d": 1.0}
+    send("/prompt/3/weight/map", "rms")
+    assert shown(send, 0.0) == {"a": 0.5, "b": 0.5}
+    assert send.asks("/get", "/prompt/xy/lag") == [("/prompt/xy/lag", 0.5)]
+    send("/prompt/xy", 1, 1)
+    send("/prompt", "e")
+    assert shown(send, 0.0) == {"e": 1.0}
 
 
 def test_words_that_the_model_does_not_know_are_told(send: Stagehand) -> None:

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from fakes import FakeStage
 
+from oscbend.commands import Show, perform
 from oscbend.errors import BadValue
+from oscbend.features import Buses
+from oscbend.modulation import Modulation
 from oscbend.net.text import Prompts, slerp
+from oscbend.osc import Message
+from oscbend.state import State
 
 
 @pytest.fixture(params=["sd1", "sdxl"])
@@ -49,6 +56,25 @@ def test_lerp_is_the_weighted_mean_of_any_number(prompts: Prompts) -> None:
     parts = (("orb", 0.5), ("mesh", 0.3), ("night", 0.2))
     mean = sum(weight * prompts.get(text).tokens for text, weight in parts)
     torch.testing.assert_close(prompts.blend(parts, "lerp").tokens, mean)
+
+
+@pytest.mark.parametrize("way", ["slerp", "lerp"])
+def test_morphs_that_overtake_each_other_never_jump(prompts: Prompts, way: str) -> None:
+    show = Show(State(prompts={1: "orb"}), Modulation(Buses()), FakeStage())
+    due = {10: "mesh", 14: "night", 17: "orb", 30: "mesh"}
+    tokens = []
+    for n in range(60):
+        show.modulation.advance(show.state, n / 20)
+        if n in due:
+            prompts.get(due[n])
+            perform(show, Message("/prompt/morph", (due[n], 0.5)))
+            show.state = show.jobs.pop().work()[0](show.state)
+        tokens.append(prompts.blend(show.modulation.blend(show.state, show.stage), way).tokens)
+    steps = torch.stack([(b - a).norm() for a, b in pairwise(tokens)])
+    whole = (prompts.get("mesh").tokens - prompts.get("orb").tokens).norm()
+    assert steps.max() < 0.25 * whole, "ten frames from one to the next"
+    assert steps[9] == steps[-1] == 0
+    assert torch.equal(tokens[-1], prompts.get("mesh").tokens)
 
 
 def test_slerp_keeps_the_length_that_lerp_loses() -> None:

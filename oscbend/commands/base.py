@@ -217,6 +217,8 @@ def parse_args(row: Row, atoms: Sequence[Any], say: Callable[[str], None]) -> di
         if not rest and arg.type != "*f":
             raise BadValue(f"{row.name} needs {usage(row)}")
         count = len(rest) if arg.many or (last and arg.type == "s") else arg.size
+        if arg.words:
+            count = max(1, len(rest) - sum(not a.optional for a in row.args[i + 1 :]))
         values[arg.name] = arg.parse(rest[:count], say)
         rest = rest[count:]
     if rest:
@@ -303,6 +305,16 @@ def read_live(show: Show, address: str) -> tuple[Any, ...]:
     return tuple(show.modulation.value(show.state, control, show.stage).tolist())
 
 
+def live(address: str, arg: Arg, help: str) -> None:
+    """Declares a command that sets one live control."""
+
+    def call(show: Show, **values: Value) -> State:
+        return set_live(show, address, values[arg.name])
+
+    call.__doc__ = help
+    COMMANDS.declare(address, arg, read=lambda show: read_live(show, address))(call)
+
+
 __all__ = [
     "COMMANDS",
     "Arg",
@@ -313,6 +325,7 @@ __all__ = [
     "addresses",
     "base_of",
     "find",
+    "live",
     "live_control",
     "parse_args",
     "perform",

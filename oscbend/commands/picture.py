@@ -1,100 +1,19 @@
-"""What is drawn: prompts, noise, steps, size, image-to-image, and the model itself."""
+"""What is drawn: guidance, noise, steps, size, image-to-image, and the model itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from oscbend.commands.base import COMMANDS, Job, Show, read_live, set_live
-from oscbend.controls import weight_of
+from oscbend.commands.base import COMMANDS, Job, Show, live
 from oscbend.errors import BadValue
 from oscbend.modulation import SPECTRUM_BUS
-from oscbend.state import ANGLE, GUIDANCE, MAX_PROMPTS, SEED, SPEED, WEIGHT, State
-from oscbend.table import Arg, Value
+from oscbend.state import ANGLE, GUIDANCE, SEED, SPEED, State
+from oscbend.table import Arg
 
-TEXT = Arg("text", "s", None, "the prompt; several atoms are joined with spaces")
 SAMPLERS = ("ddim", "lcm", "euler", "turbo")
 NOISES = ("wander", "walk", "hold", "fresh", "spectrum")
 MAX_STEPS = 1000
-
-
-def encoded(show: Show, address: str, text: str, change: Callable[[State], State]) -> Job:
-    """A change that waits until its prompt is encoded; prompts keep their order."""
-
-    in_use = ("", show.state.negative, *show.state.prompts.values())
-
-    def work() -> tuple[Callable[[State], State], Sequence[str]]:
-        unknown = show.stage.encode(text, in_use)
-        notes = [f"{address}: the model does not know {', '.join(map(repr, unknown))}"] if unknown else []
-        return change, notes
-
-    return Job(address, work, to=show.sender)
-
-
-@COMMANDS.declare("/prompt", TEXT, read=lambda show: (show.state.prompts.get(1, ""),))
-def prompt(show: Show, text: str) -> Job:
-    """The prompt; all others go."""
-
-    def change(now: State) -> State:
-        weights = {weight_of(n) for n in now.prompts}
-        return replace(now.without(weights.__contains__), prompts={1: text})
-
-    return encoded(show, "/prompt", text, change)
-
-
-def slot(n: str) -> int:
-    """The number of a prompt's slot.
-
-    Raises:
-        BadValue: not 1..8.
-    """
-    if not n.isdecimal() or not 1 <= int(n) <= MAX_PROMPTS:
-        raise BadValue(f"prompts are numbered 1 to {MAX_PROMPTS}, not {n!r}")
-    return int(n)
-
-
-@COMMANDS.declare("/prompt/{n}", TEXT, read=lambda show, n: (show.state.prompts.get(slot(n), ""),))
-def prompt_n(show: Show, n: str, text: str) -> Job:
-    """One of up to 8 prompts that are blended by weight; all but the first come in at weight 0."""
-    number = slot(n)
-    return encoded(
-        show, f"/prompt/{n}", text, lambda now: replace(now, prompts={**now.prompts, number: text})
-    )
-
-
-@COMMANDS.declare("/prompt/{n}/weight", WEIGHT, read=lambda show, n: read_live(show, weight_of(slot(n))))
-def prompt_weight(show: Show, n: str, weight: float) -> State:
-    """The prompt's share in the blend."""
-    number = slot(n)
-    if number not in show.state.prompts:
-        show.state = replace(show.state, prompts={**show.state.prompts, number: ""})
-    return set_live(show, weight_of(number), weight)
-
-
-@COMMANDS.declare(
-    "/prompt/blend",
-    Arg("blend", "s", None, "how embeddings are blended", choices=("slerp", "lerp")),
-    read=lambda show: (show.state.blend,),
-)
-def prompt_blend(show: Show, blend: str) -> State:
-    """How prompts are blended: along the sphere, or straight."""
-    return replace(show.state, blend=blend)
-
-
-@COMMANDS.declare("/prompt/negative", replace(TEXT, optional=True), read=lambda show: (show.state.negative,))
-def prompt_negative(show: Show, text: str = "") -> Job:
-    """What guidance leads away from."""
-    return encoded(show, "/prompt/negative", text, lambda now: replace(now, negative=text))
-
-
-def live(address: str, arg: Arg, help: str) -> None:
-    """Declares a command that sets one live control."""
-
-    def call(show: Show, **values: Value) -> State:
-        return set_live(show, address, values[arg.name])
-
-    call.__doc__ = help
-    COMMANDS.declare(address, arg, read=lambda show: read_live(show, address))(call)
 
 
 live(
