@@ -15,6 +15,7 @@ from oscbend.bends import OPERATORS
 from oscbend.cli import main
 from oscbend.cli.options import below, pair, size_of, steps_of
 from oscbend.errors import BadValue
+from oscbend.score import Score
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ def test_help_names_every_command(run: Run) -> None:
         "play",
         "watch",
         "analyze",
+        "score",
         "demo",
         "bench",
         "ops",
@@ -162,6 +164,17 @@ def test_a_film_from_a_sound_and_from_its_score(
     )
     assert code == 0, err
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_a_score_becomes_text_and_text_a_score(run: Run, tmp_path: Path) -> None:
+    text, binary = tmp_path / "show.txt", tmp_path / "show.osc"
+    text.write_text('0 /steps 4\n  /prompt "a floating orb"\n1.5\n')
+    assert run("score", str(text), "-o", str(binary))[0] == 0
+    assert Score.read(binary).duration_s == 1.5
+    assert run("score", str(binary)) == (0, text.read_text(), "")
+    code, _, err = run("score", str(text))
+    assert (code, err.count("\n")) == (1, 1)
+    assert "-o" in err
 
 
 def test_analyze_writes_a_table(run: Run, tmp_path: Path) -> None:

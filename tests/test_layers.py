@@ -19,6 +19,7 @@ ROWS = (
     "pattern",
     "osc",
     "score",
+    "scoretext",
     "frame",
     "walks",
     "bends",

@@ -28,6 +28,7 @@ COMMANDS = (
     hosts.play,
     hosts.watch,
     tables.analyze,
+    tables.score,
     tables.ops,
     tables.sites,
     tables.features,

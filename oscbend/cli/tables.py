@@ -51,6 +51,38 @@ def commands() -> None:
     o.show(sheets()["commands"])
 
 
+def score(
+    file: Annotated[Path, typer.Argument(help="A score: recorded, or as text.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the other form goes.")] = None,
+) -> None:
+    """Print a recorded score as text; or make a score of text, to be rendered or played (-o show.osc)."""
+    from oscbend.errors import BadScore
+    from oscbend.score import Score
+    from oscbend.scoretext import from_text, to_text
+
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BadScore(f"{file}: {error.strerror}") from error
+    if data[4:12] == b"#bundle\0":
+        text = to_text(Score.read(file))
+        if output is None:
+            print(text, end="")
+            return
+        with o.writing(output):
+            output.write_text(text, encoding="utf-8")
+    else:
+        try:
+            made = from_text(data.decode("utf-8"))
+        except (BadScore, UnicodeDecodeError) as error:
+            what = error if isinstance(error, BadScore) else "neither a recorded score nor text"
+            raise BadScore(f"{file}: {what}") from None
+        if output is None:
+            raise BadScore(f"{file} is a score as text; say with -o where the binary one goes")
+        made.write(output)
+    print(output)
+
+
 def sites(
     model: o.Model = "tiny",
     size: o.Size = "256x256",
