@@ -57,7 +57,7 @@ class Engine:
         self.network: Network = network_for(model, live=live)
         self._ring = None if model.lane is None else Ring(model.lane)
         self.fields = Fields(model.device)
-        self.grain = bends.NoiseBank(model.device, torch.float32, kept=16)
+        self.grain = bends.NoiseBank(model.device, kept=16, memory_format=model.memory_format)
         self.pictures: dict[str, Any] = {}
         self._plans: OrderedDict[Structure, Plan] = OrderedDict()
         self._texts: OrderedDict[tuple[Any, ...], Embedding] = OrderedDict()

@@ -59,7 +59,10 @@ def compare(
     given = {n: torch.from_numpy(v) for n, v in params.items()}
     got = apply(name, x, field=field, **given, **(static or {}))
     close(got, np.stack(expected), dtype)
+    last = x.contiguous(memory_format=torch.channels_last)
+    close(apply(name, last, field=field, **given, **(static or {})), np.stack(expected), dtype)
     assert torch.equal(x, draw(shape, dtype)), "the input was written to"
+    assert torch.equal(last, x), "the input was written to"
 
 
 def statics(name: str) -> list[dict[str, Any]]:

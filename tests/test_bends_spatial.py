@@ -199,6 +199,14 @@ def test_bank_keeps_the_same_fields_in_any_precision():
     assert torch.equal(full.half(), half)
 
 
+@pytest.mark.parametrize("mode", ["fixed", "moving"])
+def test_bank_keeps_the_same_fields_in_any_layout(mode):
+    shape, ticks = (4, 3, 5), np.array([3, 17])
+    last = NoiseBank(memory_format=torch.channels_last).field(0, shape, ticks, mode)
+    assert torch.equal(last, NoiseBank().field(0, shape, ticks, mode))
+    assert last[0].permute(1, 2, 0).is_contiguous()
+
+
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5.0])
 @pytest.mark.parametrize("size", [1, 8, 32])
 def test_expm_equals_scipy(size, scale):

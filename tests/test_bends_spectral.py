@@ -4,7 +4,7 @@ import kornia.filters
 import numpy as np
 import pytest
 import torch
-from bends_cases import compare, draw, on_dtypes, on_shapes
+from bends_cases import SHAPES, compare, draw, on_dtypes, on_shapes
 
 from oscbend.bends import apply
 
@@ -40,13 +40,15 @@ def test_sobel(shape, dtype):
 
 
 @on_dtypes
-@pytest.mark.parametrize("shape", [(3, 2, 30, 27), (2, 3, 5, 7), (3, 1, 2, 1), (2, 4, 13, 13)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(3, 2, 30, 27), (2, 3, 5, 7), (3, 1, 2, 1), (2, 4, 13, 13), (3, 2, 48, 53)], ids=str
+)
 def test_blur(shape, dtype):
     compare("blur", lambda x, sigma: blurred(x, sigma, 12), shape, dtype, sigma=[1.5, 4.0, 0.25])
 
 
 @on_dtypes
-@on_shapes
+@pytest.mark.parametrize("shape", [*SHAPES, (3, 2, 48, 53)], ids=str)
 def test_sharpen(shape, dtype):
     compare(
         "sharpen",
@@ -58,7 +60,7 @@ def test_sharpen(shape, dtype):
 
 
 @on_dtypes
-@on_shapes
+@pytest.mark.parametrize("shape", [*SHAPES, (3, 2, 48, 53)], ids=str)
 def test_fourier(shape, dtype):
     def formula(x, low, high, cutoff):
         _, height, width = x.shape

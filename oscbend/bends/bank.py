@@ -28,12 +28,19 @@ class NoiseBank:
 
     Args:
         device, dtype: where and in what precision the fields are kept.
+        kept: how many seeds and shapes.
+        memory_format: of the tensors that they will be added to.
     """
 
     def __init__(
-        self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32, kept: int = KEPT
+        self,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        kept: int = KEPT,
+        memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         self.device = torch.device(device)
+        self.memory_format = memory_format
         self.dtype = dtype
         self.kept = kept
         self._fields: OrderedDict[tuple[int, tuple[int, ...]], list[Tensor]] = OrderedDict()
@@ -53,19 +60,24 @@ class NoiseBank:
         """
         shape = tuple(shape[-3:])
         ticks = np.atleast_1d(np.asarray(ticks))
+        last = self.memory_format == torch.channels_last
         if mode == "fixed":
-            return self._drawn(seed, shape, 1)[0].expand(len(ticks), *shape)
-        fields = self._drawn(seed, shape, FIELDS)
-        moved = [fields[t % FIELDS].roll(_offset(t // FIELDS, shape[1:]), (1, 2)) for t in ticks.tolist()]
-        return torch.stack(moved) if len(moved) > 1 else moved[0][None]
+            made = self._drawn(seed, shape, 1)[0].expand(len(ticks), -1, -1, -1)
+        else:
+            fields, plane = self._drawn(seed, shape, FIELDS), (0, 1) if last else (1, 2)
+            moved = [fields[t % FIELDS].roll(_offset(t // FIELDS, shape[1:]), plane) for t in ticks.tolist()]
+            made = torch.stack(moved) if len(moved) > 1 else moved[0][None]
+        return made.permute(0, 3, 1, 2) if last else made
 
     def _drawn(self, seed: int, shape: tuple[int, ...], count: int) -> list[Tensor]:
-        """At least the first `count` fields [C, H, W] of a seed."""
+        """At least the first `count` fields of a seed, [C, H, W] or, channels last, [H, W, C]."""
         fields = self._fields.setdefault((seed, shape), [])
         self._fields.move_to_end((seed, shape))
         for number in range(len(fields), count):
-            draw = torch.randn(shape, generator=seeded("noise", seed, number))
-            fields.append(sent(draw.to(self.dtype), self.device))
+            draw = torch.randn(shape, generator=seeded("noise", seed, number)).to(self.dtype)
+            if self.memory_format == torch.channels_last:
+                draw = draw.permute(1, 2, 0).contiguous()
+            fields.append(sent(draw, self.device))
         while len(self._fields) > self.kept:
             self._fields.popitem(last=False)
         return fields

@@ -22,9 +22,15 @@ def side_by_side(x: Tensor) -> bool:
 
 def like(y: Tensor, x: Tensor) -> Tensor:
     """y in the layout of x, so that what comes after does not pay for another one."""
-    if side_by_side(x) and not side_by_side(y):
+    if not side_by_side(x) or side_by_side(y):
+        return y
+    if y.device.type != "cpu" or not y.is_contiguous():
         return y.contiguous(memory_format=torch.channels_last)
-    return y
+    # A transposed copy of one sample takes a processor a quarter of the time.
+    made = torch.empty_like(y, memory_format=torch.channels_last)
+    for to, sample in zip(made.permute(0, 2, 3, 1).flatten(1, 2), y.flatten(2), strict=True):
+        to.copy_(sample.T)
+    return made
 
 
 def repeats(size: int, numbers: int) -> int:

@@ -8,11 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from oscbend.bends.common import BROAD, DAFX, OPERATORS, column, constant, sent, wide, wide_column, widened
+from oscbend.bends.common import BROAD, DAFX, OPERATORS, columns, constant, sent, wide, wide_column, widened
+from oscbend.bends.contract import side_by_side
 from oscbend.table import Arg
 
 EXPM_SQUARINGS = 7
 """Matrices of norm up to 2^7 come within the reach of the Taylor polynomial."""
+
+FEW_CHANNELS = 16
+"""With fewer channels, a processor samples them one by one at least as fast as side by side."""
 
 
 @constant
@@ -36,10 +40,56 @@ def _sample(x: Tensor, theta: list[list[Tensor]], still: Tensor) -> Tensor:
         still: bool [B], True where the map is the identity, so that x comes through exactly.
     """
     maps = torch.stack([torch.stack(row, -1) for row in theta], 1)  # [B, 2, 3]
-    places = _places(x.shape[2], x.shape[3], x.device, x.dtype)
-    grid = places @ maps.mT[:, None]
+    if x.device.type == "cpu" and x.shape[1] >= FEW_CHANNELS and side_by_side(x):
+        return _picked(x, maps, still)
+    grid = _places(x.shape[2], x.shape[3], x.device, x.dtype) @ maps.mT[:, None]
     y = F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=True)
     return torch.where(still[:, None, None, None], x, y)
+
+
+@constant
+def _cells(height: int, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of all cells: homogeneous coordinates −1…1, [3, H·W]; column and row, [2, H·W]. The last column and
+    row, [2, 1]; how many cells to go for the next ones, [2, 1]."""
+    places = _places(height, width, torch.device("cpu"), dtype).flatten(0, 1).T.contiguous()
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    own = torch.stack((columns.flatten(), rows.flatten())).to(dtype)
+    last = torch.tensor([[width - 1], [height - 1]], dtype=torch.int32)
+    return places, own, last, torch.tensor([[1], [width]], dtype=torch.int32)
+
+
+def _picked(x: Tensor, maps: Tensor, still: Tensor) -> Tensor:
+    """What `grid_sample` makes, twice as fast on a processor if channels lie side by side.
+
+    Each cell of the result is a sum of four rows of a table, a share of each: an embedding bag.
+
+    Args:
+        x: [B, C, H, W].
+        maps: from output to input coordinates, as for `_sample`, [B, 2, 3].
+        still: bool [B], True where that is the identity.
+    """
+    batch, channels, height, width = x.shape
+    places, own, last, steps = _cells(height, width, x.dtype)
+    end = last.to(x.dtype)
+    counted = (maps * (end / 2)) @ places + end / 2  # [B, 2, H·W], in cells
+    place = torch.where(still[:, None, None], own, counted)
+    # Borders are mirrors: from one to the other and back again.
+    place = end - place.remainder_((2 * end).clamp_min(1)).sub_(end).abs_()
+    low = place.floor()
+    cell = low.to(torch.int32).clamp_min_(0)
+    (left, top), (right, bottom) = (
+        (ends * steps).unbind(1) for ends in (cell, torch.minimum(cell + 1, last))
+    )
+    a, b = place.sub_(low).unbind(1)
+    if batch > 1:
+        first = torch.arange(0, batch * height * width, height * width, dtype=torch.int32)[:, None]
+        top, bottom = top + first, bottom + first
+    cells = torch.stack((top + left, top + right, bottom + left, bottom + right), -1)
+    both = a * b
+    shares = torch.stack((1 - a - b + both, a - both, b - both, both), -1)
+    table = x.permute(0, 2, 3, 1).reshape(-1, channels)
+    y = F.embedding_bag(cells.flatten(0, 1), table, per_sample_weights=shares.flatten(0, 1), mode="sum")
+    return y.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _extent(x: Tensor) -> tuple[int, int]:
@@ -234,7 +284,7 @@ def noise(x: Tensor, r: Tensor, seed: int = 0, mode: str = "fixed", *, field: Te
     x + r·N, for x [B, C, H, W], r [B] and field N [B, C, H, W], drawn beforehand by a `NoiseBank` from seed
     and mode.
     """
-    return x + field.to(x.dtype) * column(r, x)
+    return torch.addcmul(x, field.to(x.dtype), columns(r, x))
 
 
 @OPERATORS.declare("expm", tags=("spatial", "square"), source=DAFX)
@@ -246,13 +296,13 @@ def expm(x: Tensor) -> Tensor:
     seven squarings: exact to single precision for norms up to 128, always the same work, whatever the data.
     """
     limit, dtype = torch.finfo(x.dtype).max, x.dtype
-    x = x.to(wide(dtype)) * 2.0**-EXPM_SQUARINGS
+    x = x.to(wide(dtype)).contiguous() * 2.0**-EXPM_SQUARINGS  # products of matrices as they lie in memory
     x2 = x @ x
     x3 = x2 @ x
     one = torch.eye(x.shape[3], dtype=x.dtype, device=x.device)
-    y = one / 720 + x / 5040 + x2 / 40320 + x3 / 362880
-    y = one / 6 + x / 24 + x2 / 120 + y @ x3
-    y = one + x + x2 / 2 + y @ x3
+    y = torch.add(one / 720, x, alpha=1 / 5040).add_(x2, alpha=1 / 40320).add_(x3, alpha=1 / 362880)
+    y = (y @ x3).add_(one, alpha=1 / 6).add_(x, alpha=1 / 24).add_(x2, alpha=1 / 120)
+    y = (y @ x3).add_(one).add_(x).add_(x2, alpha=1 / 2)
     for _ in range(EXPM_SQUARINGS):
         y = y @ y
     return y.clamp(-limit, limit).to(dtype)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from oscbend.bends.common import DAFX, OPERATORS, column, constant, sent, widened
+from oscbend.bends.contract import side_by_side
 from oscbend.table import Arg
+
+LARGE = 48
+"""From here on products with whole matrices cost a processor more than convolutions and transforms."""
 
 BLUR_RADIUS = 12
 """Cells on each side that a blur reads: three times its largest sigma."""
@@ -52,19 +58,62 @@ def _squared_distances(size: int, radius: int, device: torch.device, dtype: torc
     return sent(distances[seen].to(dtype), device)
 
 
+def _falloff(sigma: Tensor, dtype: torch.dtype) -> Tensor:
+    """What squared distances are divided by in a Gaussian's exponent; sigma 0 leaves the middle alone."""
+    return -2 * sigma.to(dtype).clamp_min(0.01).square()
+
+
 def _blur_matrix(sigma: Tensor, size: int, radius: int, dtype: torch.dtype) -> Tensor:
     """Matrices [B, size, size] that blur along one axis with a Gaussian of sigma [B], truncated at radius."""
     squares = _squared_distances(size, radius, sigma.device, dtype)  # [images, size, size]
-    exponent = squares / (-2 * sigma.to(dtype).clamp_min(0.01).square())[:, None, None, None]
-    m = exponent.exp().sum(1)
+    m = (squares / _falloff(sigma, dtype)[:, None, None, None]).exp().sum(1)
     return m / m.sum(2, keepdim=True)
 
 
+def _along(rows: Tensor, columns: Tensor, x: Tensor) -> Tensor:
+    """rows·x·columnsᵀ for every channel, in the layout of x.
+
+    Args:
+        rows: [B or 1, H, H].
+        columns: [B or 1, W, W].
+        x: [B, C, H, W].
+    """
+    if not side_by_side(x):
+        return rows[:, None] @ (x @ columns.mT[:, None])
+    batch, channels, height, width = x.shape
+    lines = x.permute(0, 2, 3, 1)  # [B, H, W, C]
+    if len(columns) == 1:
+        lines = columns.expand(batch * height, -1, -1) @ lines.reshape(-1, width, channels)
+    else:
+        lines = torch.cat([one.expand(height, -1, -1) @ line for one, line in zip(columns, lines)])
+    y = rows @ lines.reshape(batch, height, width * channels)
+    return y.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+@constant
+def _squared_offsets(radius: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return sent(torch.arange(-radius, radius + 1, dtype=dtype).square(), device)
+
+
+def _swept(x: Tensor, sigma: Tensor, radius: int) -> Tensor:
+    """One sample [1, C, H, W] blurred by sigma [1] by convolutions."""
+    channels = x.shape[1]
+    kernel = (_squared_offsets(radius, x.device, x.dtype) / _falloff(sigma, x.dtype)).exp()
+    kernel = (kernel / kernel.sum()).expand(channels, 1, -1)
+    padded = F.pad(x, (radius,) * 4, mode="reflect")
+    down = F.conv2d(padded, kernel[..., None], groups=channels)
+    return F.conv2d(down, kernel[:, :, None], groups=channels)
+
+
 def _blur(x: Tensor, sigma: Tensor, radius: int) -> Tensor:
-    """x [B, C, H, W] blurred by sigma [B]; as matrices: two products, whatever sigma is."""
-    rows = _blur_matrix(sigma, x.shape[2], radius, x.dtype)[:, None]
-    columns = rows if x.shape[2] == x.shape[3] else _blur_matrix(sigma, x.shape[3], radius, x.dtype)[:, None]
-    return rows @ (x @ columns.mT)
+    """x [B, C, H, W] blurred by sigma [B or 1]."""
+    height, width = x.shape[2:]
+    if x.device.type == "cpu" and min(height, width) >= LARGE:
+        samples = zip(x.split(1), sigma.expand(len(x)).split(1), strict=True)
+        swept = [_swept(sample, one, radius) for sample, one in samples]
+        return torch.cat(swept) if len(swept) > 1 else swept[0]
+    rows = _blur_matrix(sigma, height, radius, x.dtype)
+    return _along(rows, rows if height == width else _blur_matrix(sigma, width, radius, x.dtype), x)
 
 
 @OPERATORS.declare(
@@ -121,15 +170,26 @@ def sharpen(x: Tensor, amount: Tensor) -> Tensor:
 
     x + amount·(x − blur(x)) with a Gaussian of 5 × 5 cells and sigma 1, for x [B, C, H, W] and amount [B].
     """
-    return x + (x - _blur(x, _sharpen_sigma(x.device), SHARPEN_RADIUS)) * column(amount, x)
+    return (x - _blur(x, _sharpen_sigma(x.device), SHARPEN_RADIUS)).mul_(column(amount, x)).add_(x)
 
 
 @constant
 def _radius_power(height: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Fourth power of each spatial frequency's radius, Nyquist being 1: [height, width // 2 + 1]."""
+    """Fourth power of each spatial frequency's radius, Nyquist being 1: [height, width]."""
     down = 2 * torch.fft.fftfreq(height, dtype=torch.float64)[:, None]
-    across = 2 * torch.fft.rfftfreq(width, dtype=torch.float64)
+    across = 2 * torch.fft.fftfreq(width, dtype=torch.float64)
     return sent((down.square() + across.square()).square().to(dtype), device)
+
+
+@constant
+def _hartley(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """cos + sin of 2πkn/size, orthonormal: its own inverse, [1, size, size].
+
+    What is as strong at a frequency as at its mirror image is a gain here, too, as after Fourier's transform.
+    """
+    turns = torch.outer(torch.arange(size), torch.arange(size)).remainder(size).double() / size
+    waves = ((2 * math.pi * turns).cos() + (2 * math.pi * turns).sin()) / size**0.5
+    return sent(waves.to(dtype), device)[None]
 
 
 @OPERATORS.declare(
@@ -181,4 +241,8 @@ def fourier(x: Tensor, low: Tensor, high: Tensor, cutoff: Tensor) -> Tensor:
     f4 = _radius_power(height, width, x.device, x.dtype)
     change = torch.addcmul(low - 1, high - low, f4 / (f4 + cutoff.square().square()))
     # Adding what changes, rather than filtering x itself, makes the neutral gains exact.
-    return x + torch.fft.irfft2(torch.fft.rfft2(x) * change, s=(height, width))
+    if max(height, width) < LARGE:
+        rows, columns = _hartley(height, x.device, x.dtype), _hartley(width, x.device, x.dtype)
+        return _along(rows, columns, _along(rows, columns, x).mul_(change)).add_(x)
+    spectrum = torch.fft.rfft2(x).mul_(change[..., : width // 2 + 1])
+    return torch.fft.irfft2(spectrum, s=(height, width)).add_(x)
