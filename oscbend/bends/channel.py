@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oscbend.bends.common import DAFX, JAES, OPERATORS, column, constant, wide, wide_column, widened
+from oscbend.bends.common import DAFX, JAES, OPERATORS, column, constant, sent, wide, wide_column, widened
 from oscbend.bends.contract import contract, turn_pairs
 from oscbend.errors import BadValue
 from oscbend.table import Arg
@@ -113,7 +113,7 @@ def _rotation_parts(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, T
         still[number, i, i] = still[number, j, j] = 0
         cosine[number, i, i] = cosine[number, j, j] = 1
         sine[number, i, j], sine[number, j, i] = -1, 1
-    return still.to(device), cosine.to(device), sine.to(device)
+    return sent(still, device), sent(cosine, device), sent(sine, device)
 
 
 def _six_turns(angles: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ def _sylvester(channels: int, orthonormal: int, device: torch.device | str, dtyp
     h = torch.ones(1, 1, dtype=torch.float64)
     while len(h) < size:
         h = torch.cat((torch.cat((h, h), 1), torch.cat((h, -h), 1)))
-    return (h / size**0.5 if orthonormal else h).to(dtype).to(device)[None]
+    return sent((h / size**0.5 if orthonormal else h).to(dtype), device)[None]
 
 
 @OPERATORS.declare(

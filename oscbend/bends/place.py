@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from oscbend.bends.common import sent
+
 BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Whole numbers as wide as a number of so many bytes."""
 
@@ -70,12 +72,12 @@ def place_of(
     box = _box(inside, shape) if hard else None
     if box is not None:
         return Place(box)
-    soft = None if hard else mask.to(dtype).to(device, memory_format=memory_format)
+    soft = None if hard else sent(mask.to(dtype).contiguous(memory_format=memory_format), device)
     if bool(inside.all()):
         return Place(soft=soft)
     if device.type == "cpu":
         inside = inside.to(BITS[dtype.itemsize]).neg()
-    return Place(None, inside.to(device).contiguous(memory_format=memory_format), soft)
+    return Place(None, sent(inside.contiguous(memory_format=memory_format), device), soft)
 
 
 def _box(inside: Tensor, shape: tuple[int, int, int]) -> tuple[slice, slice, slice] | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from oscbend import bends
 from oscbend.bends import select
+from oscbend.bends.common import sent
 from oscbend.errors import BadValue
 from oscbend.frame import Armed, branched
 from oscbend.net.model import Model
@@ -66,7 +67,7 @@ class Bent:
         if site.name.startswith("vae.") or site.name == "image":
             self.dtype = model.vae_dtype
         self.selected = select.parse(armed.select).mask(site.shape, pictures=pictures)
-        self.mask = None if self.selected is None else self.selected.to(self.device, self.dtype)
+        self.mask = None if self.selected is None else sent(self.selected.to(self.dtype), self.device)
         self.params: dict[str, Tensor] = {}
         self.weight: Sequence[Tensor] = ()
         self.weights = np.zeros((steps + 1, self.rows), np.float32)
