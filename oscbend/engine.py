@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -77,6 +78,7 @@ class Engine:
             "vae_dtype": str(model.vae_dtype).removeprefix("torch."),
             "layout": str(model.memory_format).removeprefix("torch."),
             "threads": torch.get_num_threads(),
+            "compiled": int(model.compiler is not None and not model.compiler.error),
         }
 
     @torch.inference_mode()
@@ -97,6 +99,14 @@ class Engine:
                 self.encode(*values.texts)
                 plan.load(values)
                 network.finish(self._draw(plan, values, plan.at, network))
+
+    def compiling(self) -> AbstractContextManager[None]:
+        """Within this, what is drawn in a new shape may wait until it is compiled, if the model is to be.
+
+        Outside, nothing is compiled any more.
+        """
+        compiler = self.model.compiler
+        return nullcontext() if compiler is None else compiler.compiling()
 
     def encode(self, *texts: str) -> None:
         """Encodes prompts, so that they can be drawn: no frame waits for that."""

@@ -114,8 +114,9 @@ def make(
     manifest = manifest_of(job, model, float(fps), stage)
     with FilmWriter(job.output, fps, size, audio=sound, crf=job.crf, scale=True, note=manifest) as film:
         try:
-            for picture in progress(drawn, count) if show_progress else drawn:
-                film.write(picture)
+            with stage.compiling():
+                for picture in progress(drawn, count) if show_progress else drawn:
+                    film.write(picture)
         except KeyboardInterrupt:
             whole = False
     return Made(job.output, film.frames, time.perf_counter() - began, whole)

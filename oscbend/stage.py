@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,7 @@ class Stage:
         self._resolved: dict[tuple[Network, str], tuple[str, ...]] = {}
         self._texts: OrderedDict[str, None] = OrderedDict()
         self._pictures: OrderedDict[str, Moving] = OrderedDict()
+        self._shape: Structure | None = None
         self._scales = {key: measured(engine)}
         self.encode("")
 
@@ -175,6 +178,10 @@ class Stage:
         engine.encode(*self._texts)
         for name, picture in self._pictures.items():
             engine.set_mask(name, picture.grey)
+        if self._shape is not None:
+            with engine.compiling():
+                bare = replace(self._shape, model=source, start=0, bends=())
+                engine.render(bare, plain_values(bare.batch))
         return engine, measured(engine)
 
     def read_picture(self, name: str) -> str:
@@ -218,6 +225,10 @@ class Stage:
                 for site in self.resolve(bend.site, state):
                     self.engine(state).steer(structure_of(state), static["a"], static["b"], site)
 
+    def compiling(self) -> AbstractContextManager[None]:
+        """Within this, frames may wait until they are compiled: a show's first one, or a film's."""
+        return self._engines[self._drawing].compiling()
+
     def render(self, structure: Structure, values: Values) -> Rendered:
         """Draws frames."""
         return self.submit(structure, values).result()
@@ -228,6 +239,7 @@ class Stage:
         Raises:
             OutOfMemory: there is no room for this size; or for a new model, which is let go.
         """
+        self._shape = structure
         try:
             pending = self._engines[structure.model].submit(structure, values)
         except OutOfMemory:
@@ -268,8 +280,13 @@ def measured(engine: Engine) -> dict[str, float]:
     From one unbent picture, always the same, so that a score means the same in every film.
     """
     structure = Structure("", MEASURED_SIDE, MEASURED_SIDE, steps=MEASURED_STEPS)
-    values = Values(((("", 1.0),),), ("",), (((0, 1.0),),), np.ones(1, np.float32))
-    return engine.scales(structure, values)
+    return engine.scales(structure, plain_values())
+
+
+def plain_values(batch: int = 1) -> Values:
+    """Values of no prompt and one seed, for a structure without bends."""
+    ones = np.ones(batch, np.float32)
+    return Values(((("", 1.0),),) * batch, ("",) * batch, (((0, 1.0),),) * batch, ones)
 
 
 def structure_of(state: State) -> Structure:

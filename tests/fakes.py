@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -97,6 +98,9 @@ class FakeStage:
 
     def prepare(self, state: State) -> None:
         self.texts.append("prepared")
+
+    def compiling(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def submit(self, structure: Structure, values: Values) -> Pending:
         return Done(self.render(structure, values))

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1] / "oscbend"
 ROWS = (
     "errors",
     "paths",
+    "folders",
     "rate",
     "table",
     "pattern",

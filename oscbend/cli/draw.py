@@ -34,6 +34,7 @@ def serve(
     device: o.Device = "",
     precision: o.Precision = "",
     allow_pickle: o.Pickle = False,
+    compile: o.Compile = False,
 ) -> None:
     """Draw pictures live, and listen to OSC."""
     from oscbend.render import Film, opened
@@ -54,7 +55,7 @@ def serve(
         noise=noise,
         fps=fps,
     )
-    loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle)
+    loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle, compile)
     stage = o.stage_of(model, loading, root)
     with Server(stage, opened(film, stage, o.say), Address(host, port, web_port, frames), o.say) as server:
         server.run()
@@ -144,12 +145,13 @@ def render(
     device: o.Device = "",
     precision: o.Precision = "",
     allow_pickle: o.Pickle = False,
+    compile: o.Compile = False,
 ) -> None:
     """Make a film from an audio file, or from a score."""
     from oscbend import film as making
 
     root, init = o.below(root, init)
-    loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle)
+    loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle, compile)
     job = making.Job(
         source=source,
         output=output,

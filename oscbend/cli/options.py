@@ -24,6 +24,9 @@ Lora = Annotated[list[str] | None, typer.Option(help="LoRA file, or FILE:SCALE; 
 Device = Annotated[str, typer.Option(help="cuda, mps or cpu; by default the best there is.")]
 Precision = Annotated[str, typer.Option(help="fp32, fp16 or bf16; by default the device's best.")]
 Pickle = Annotated[bool, typer.Option("--allow-pickle", help="Also load files that can run code.")]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Compile the network first: minutes once, then faster frames.")
+]
 Size = Annotated[str, typer.Option(help="WIDTHxHEIGHT, multiples of 8.")]
 Steps = Annotated[str, typer.Option(help="How many, or indices into a schedule of 50: '0 16 32 45'.")]
 Seed = Annotated[float, typer.Option(help="Which noise; a fractional seed lies between two.")]
@@ -115,6 +118,7 @@ class Loading:
     device: str = ""
     precision: str = ""
     allow_pickle: bool = False
+    compile: bool = False
 
 
 def stage_of(model: str, how: Loading, root: Path) -> Stage:
@@ -128,6 +132,8 @@ def stage_of(model: str, how: Loading, root: Path) -> Stage:
             say(f"WARNING: {warning}")
     loading: dict[str, Any] = {
         "allow_pickle": how.allow_pickle,
+        "compile": how.compile,
+        "say": say,
         "config": how.config or None,
         "decoder": how.decoder or None,
         "device": how.device or None,

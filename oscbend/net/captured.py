@@ -167,7 +167,9 @@ class Captured:
         if rows > ROWS:
             return None
         made = self.shelf.get(kind, key, build, self.hands)
-        return made.result() if made.done() else None
+        compiler = self.model.compiler
+        waits = compiler is not None and compiler.open  # so that what is recorded is what was compiled
+        return made.result() if waits or made.done() else None
 
 
 class Preparing(Captured):

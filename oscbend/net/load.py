@@ -25,6 +25,7 @@ from huggingface_hub import constants, snapshot_download
 
 from oscbend.errors import BadModel, one_line
 from oscbend.net import architectures, checkpoint
+from oscbend.net.compiled import Compiler
 from oscbend.net.model import Model
 from oscbend.net.text import Prompts
 
@@ -55,6 +56,8 @@ def load(
     loras: Sequence[tuple[str, float]] = (),
     decoder: str | None = None,
     allow_pickle: bool = False,
+    compile: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Model:
     """Loads a model.
 
@@ -70,6 +73,8 @@ def load(
         loras: LoRA files and how much of each.
         decoder: an AutoencoderTiny in the autoencoder's place: folder, hub name, or `random:taesd`.
         allow_pickle: also read files that can run code while they are read.
+        compile: have its stages compiled, when `Compiler.compiling` lets them.
+        say: is told, one line each, what becomes of compiling.
 
     Raises:
         BadModel: it cannot be loaded, and why, in one line.
@@ -109,6 +114,7 @@ def load(
         dtype=precision,
         vae_dtype=wide,
         memory_format=layout,
+        compiler=Compiler(layout, where, say) if compile else None,
     )
 
 

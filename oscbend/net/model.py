@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from oscbend.net import sites
+from oscbend.net.compiled import Compiler
 from oscbend.net.text import Prompts
 from oscbend.net.transfer import Lane, lane_of
 from oscbend.net.walk import Stage, decoder_stages, unet_stages
@@ -31,6 +32,7 @@ class Model:
         dtype: of the U-Net and the text encoders.
         vae_dtype: of the autoencoder, wider where it would overflow.
         memory_format: in which the U-Net and the autoencoder hold their tensors.
+        compiler: of its stages; None if they run as they are.
     """
 
     key: str
@@ -43,16 +45,20 @@ class Model:
     dtype: torch.dtype
     vae_dtype: torch.dtype
     memory_format: torch.memory_format = torch.contiguous_format
+    compiler: Compiler | None = None
 
     @cached_property
     def unet_stages(self) -> tuple[Stage, ...]:
         """The U-Net's stages in the order of execution."""
-        return unet_stages(self.unet)
+        return self._compiled(unet_stages(self.unet))
 
     @cached_property
     def decoder_stages(self) -> tuple[Stage, ...]:
         """The decoder's stages in the order of execution."""
-        return decoder_stages(self.vae)
+        return self._compiled(decoder_stages(self.vae))
+
+    def _compiled(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        return stages if self.compiler is None else self.compiler.stages(stages)
 
     @cached_property
     def lane(self) -> Lane | None:

@@ -45,19 +45,23 @@ class Context:
     sized: bool
 
 
+Run = Callable[[Tensor, Context, Any], Tensor]
+"""What a stage does: hidden tensor, context and target size (of an upsampler) -> hidden tensor."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One module (or a few that nothing can come between) and what surrounds it.
 
     Args:
         site: where its output can be bent.
-        run: hidden tensor, context and target size (of an upsampler) -> hidden tensor.
+        run: what it does.
         takes: True if it first takes the newest skip and puts it behind its input's channels.
         hands: site of the skip that its unbent output becomes; None on the way up.
     """
 
     site: str
-    run: Callable[[Tensor, Context, Any], Tensor]
+    run: Run
     takes: bool = False
     hands: str | None = None
 

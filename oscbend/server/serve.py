@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from oscbend.commands import Reply
@@ -91,7 +91,8 @@ class Server:
             self._wait(next_s)
             began_s = self._now()
             self._hear()
-            self.loop.step(began_s, took_s)
+            with self.loop.stage.compiling() if self.loop.number == 0 else nullcontext():
+                self.loop.step(began_s, took_s)
             took_s = self._now() - began_s
             if self.loop.number == 1:
                 print(self.ready_line(), flush=True)
