@@ -23,7 +23,7 @@ from oscbend.state import ATTACHED, State
 
 Status = tuple[float | int | str, ...]
 
-_structure_of = attrgetter(*(f for f in State.__dataclass_fields__ if f not in ATTACHED))
+_structure_of = attrgetter(*(f for f in State.__dataclass_fields__ if f == "mods" or f not in ATTACHED))
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class Standing:
         return [s.name for s in self.sites]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Heard:
     """What a feature bus held; [n]."""
 
     value: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Still:
     """Modulation as it stood in one frame.
 
@@ -81,7 +81,7 @@ class Still:
         return np.broadcast_to(np.asarray(value, np.float64), (control.arg.size,))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """A show as it stood in one frame.
 
@@ -110,6 +110,13 @@ class Snapshot:
     def structure(self) -> tuple[Any, ...]:
         """What decides which addresses there are, and what they take; values are not in it."""
         return (*_structure_of(self.state), self.stage, self.made)
+
+    def set_value(self, address: str, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What a control was set to, while nothing drives it; otherwise `value`, as it is in the frame."""
+        held = self.state.live.get(address)
+        if held is None or address in self.state.maps:
+            return value
+        return held if isinstance(held, tuple) else (held,)
 
 
 class Camera:

@@ -63,6 +63,9 @@ ROOMS = {
     "transformers": ("net.load", "net.checkpoint", "net.architectures", "net.text", "tiny."),
     "zmq": ("sinks",),
     "uvicorn": ("server",),
+    "websockets": (),
+    "zeroconf": ("server.announce",),
+    "ifaddr": ("server.announce",),
     "starlette": ("server",),
 }
 

@@ -145,11 +145,12 @@ def test_a_wrong_model_leaves_the_running_one(server: Served, client: Client) ->
 
 
 def test_the_page_shows_the_picture(server: Served) -> None:
-    page = urllib.request.urlopen(server.web, timeout=WAIT_S).read().decode()
+    browser = urllib.request.Request(server.web, headers={"Accept": "text/html,*/*"})
+    page = urllib.request.urlopen(browser, timeout=WAIT_S).read().decode()
     assert "/live.mjpg" in page
     still = Image.open(io.BytesIO(urllib.request.urlopen(f"{server.web}/frame.png", timeout=WAIT_S).read()))
     assert still.size == (64, 64)
-    status = json.load(urllib.request.urlopen(f"{server.web}/status", timeout=WAIT_S))
+    status = json.load(urllib.request.urlopen(f"{server.web}/status.json", timeout=WAIT_S))
     assert status["frame"] > 0
     with urllib.request.urlopen(f"{server.web}/live.mjpg", timeout=WAIT_S) as live:
         assert live.readline() == b"--frame\r\n"

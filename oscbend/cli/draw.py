@@ -27,6 +27,7 @@ def serve(
     port: o.Port = 57130,
     web_port: Annotated[int, typer.Option(help="Of the page with the live picture.")] = 57131,
     frames: Annotated[str, typer.Option(help="ZeroMQ address of the frames.")] = "tcp://127.0.0.1:57132",
+    name: Annotated[str, typer.Option(help="By which hosts find this server.")] = "oscbend",
     root: o.Root = Path(),
     config: o.Config = "",
     decoder: o.Decoder = "",
@@ -38,8 +39,10 @@ def serve(
 ) -> None:
     """Draw pictures live, and listen to OSC."""
     from oscbend.render import Film, opened
+    from oscbend.server.announce import checked_name
     from oscbend.server.serve import Address, Server
 
+    address = Address(host, port, web_port, frames, checked_name(name))
     width, height = o.size_of(size)
     film = Film(
         prompt,
@@ -57,7 +60,7 @@ def serve(
     )
     loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle, compile)
     stage = o.stage_of(model, loading, root)
-    with Server(stage, opened(film, stage, o.say), Address(host, port, web_port, frames), o.say) as server:
+    with Server(stage, opened(film, stage, o.say), address, o.say) as server:
         server.run()
 
 

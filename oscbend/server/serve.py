@@ -11,9 +11,10 @@ from oscbend.commands import Reply
 from oscbend.loop import Loop
 from oscbend.schedule import Schedule
 from oscbend.server.doors import Doors, is_local
-from oscbend.server.inbox import Inbox
+from oscbend.server.inbox import Arrivals, Inbox
+from oscbend.server.live import Client
 from oscbend.server.replies import split_reply
-from oscbend.server.web import WebPage
+from oscbend.server.web import Site, Web
 from oscbend.sinks.zmq import ZmqSink
 from oscbend.stage import Stage
 from oscbend.state import State
@@ -32,12 +33,14 @@ class Address:
         port: OSC over UDP and TCP; 0 takes a free one.
         web_port: of the page; 0 takes a free one.
         frames: ZeroMQ address of the frames.
+        name: by which hosts know it.
     """
 
     host: str = "127.0.0.1"
     port: int = 57130
     web_port: int = 57131
     frames: str = "tcp://127.0.0.1:57132"
+    name: str = "oscbend"
 
 
 class Server:
@@ -55,6 +58,7 @@ class Server:
 
     def __init__(self, stage: Stage, state: State, address: Address, say: Callable[[str], None]) -> None:
         self._stack = ExitStack()
+        self._began_s = time.monotonic()
         with self._unwinding():
             self.inbox = Inbox()
             self.doors = Doors(address.host, address.port, self.inbox)
@@ -65,11 +69,12 @@ class Server:
             self.loop = Loop(stage, self.worker, state, self.schedule, answer=self._answer, say=say)
             self.loop.dropped_packets = lambda: self.schedule.dropped + self.doors.dropped
             self.frames = self._stack.enter_context(ZmqSink(address.frames))
-            self.page = WebPage(address.host, address.web_port, self.loop.status)
-            self._stack.callback(self.page.close)
-            self.loop.sinks += [self.frames, self.page]
+            site = Site(address.name, address.host, address.web_port, self.doors.port)
+            self.web = Web(site, self.loop.snapshot(0.0), self._take, self._now, say)
+            self._stack.callback(self.web.close)
+            self.loop.sinks += [self.frames, self.web]
+            self.loop.observers.append(self.web.see)
         self.address = address
-        self._began_s = time.monotonic()
 
     @contextmanager
     def _unwinding(self) -> Iterator[None]:
@@ -111,7 +116,7 @@ class Server:
             "" if self.address.host not in ("127.0.0.1", "::1", "localhost") else " (this machine only)",
         )
         return (
-            f"oscbend ready osc={self.doors.host}:{self.doors.port} web=http://{self.doors.host}:{self.page.port}"
+            f"oscbend ready osc={self.doors.host}:{self.doors.port} web=http://{self.doors.host}:{self.web.port}"
             f" frames={self.frames.address} model={state.model} size={state.width}x{state.height}{only}"
         )
 
@@ -127,6 +132,10 @@ class Server:
 
     def _now(self) -> float:
         return time.monotonic() - self._began_s
+
+    def _take(self, data: bytes, caller: Client) -> None:
+        """Takes OSC that came over a WebSocket, as if it were a datagram."""
+        self.inbox.put(Arrivals(time.monotonic(), [(data, caller)]))
 
     def _hear(self) -> None:
         unix_offset_s = time.time() - self._now()

@@ -1,76 +1,106 @@
-"""The live picture on a web page, for whoever wants to look in."""
+"""The web port: OSCQuery over HTTP and WebSocket, and the page with the live picture."""
 
 from __future__ import annotations
 
 import asyncio
-import io
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import uvicorn
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
 
 from oscbend.errors import OscbendError
 from oscbend.frame import Frame
-
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>oscbend</title>
-<meta name="viewport" content="width=device-width">
-<style>
-body{margin:0;background:#0b0c10;color:#c8ccd4;font:14px system-ui,sans-serif;display:grid;
-grid-template-rows:1fr auto;height:100vh}
-img{width:100%;height:100%;object-fit:contain;min-height:0}
-p{margin:0;padding:.6em 1em;color:#7d8594;font-variant-numeric:tabular-nums}
-</style><img src="/live.mjpg" alt="the live picture"><p id="status">…</p><script>
-setInterval(async()=>{try{const s=await(await fetch('/status')).json();
-document.getElementById('status').textContent=
-`${s.fps.toFixed(1)} frames/s · ${s.frame_ms.toFixed(0)} ms a frame · frame ${s.frame} · ${s.model}`}
-catch{document.getElementById('status').textContent='the server has ended'}},1000)
-</script></html>"""
+from oscbend.server.announce import announced, heard_at, machine
+from oscbend.server.guard import BoundedHttp, Guard
+from oscbend.server.live import MESSAGE_MAX, Client, Live
+from oscbend.server.networks import is_loopback
+from oscbend.server.picture import PAGE, Picture
+from oscbend.server.query import Query
+from oscbend.snapshot import Snapshot
 
 STATUS = ("fps", "frame_ms", "worst_ms", "queued", "late", "dropped", "bad", "frame", "model")
-JPEG_QUALITY = 85
+HEADERS_MAX = 16384
+"""Longest head of a request, in bytes."""
 
 
-class WebPage:
-    """A page with the live picture, at most 30 pictures a second; nobody watching costs nothing.
+@dataclass(frozen=True)
+class Site:
+    """What the web port tells of its server.
 
     Args:
-        host: address of the interface; `127.0.0.1` is this machine only.
-        port: 0 takes a free one; see `port`.
-        status: gives the values of `/status.reply`.
+        name: of the server.
+        host: where it listens; `127.0.0.1` is this machine only.
+        port: of the web; 0 takes a free one.
+        osc_port: where the server listens to OSC over UDP.
+    """
+
+    name: str
+    host: str
+    port: int
+    osc_port: int
+
+
+class Web:
+    """A web server in a thread of its own: it reads snapshots and frames, and never touches the show.
+
+    Args:
+        site: where it is, and whose.
+        snapshot: the show as it begins.
+        hear: takes OSC that comes over a WebSocket.
+        now_s: the clock of the loop.
+        say: takes one line for whoever runs the server.
 
     Raises:
         OscbendError: the port is in use.
     """
 
-    def __init__(self, host: str, port: int, status: Callable[[], tuple[float | int | str, ...]]) -> None:
-        self._frame: Frame | None = None
-        self._status = status
+    def __init__(
+        self,
+        site: Site,
+        snapshot: Snapshot,
+        hear: Callable[[bytes, Client], None],
+        now_s: Callable[[], float],
+        say: Callable[[str], None],
+    ) -> None:
+        self._site = site
+        self._say = say
+        self.picture = Picture(lambda: self._server.should_exit)
+        self.query = Query(snapshot, site.name, site.osc_port)
+        self.live = Live(self.query, hear, now_s)
         routes = [
-            Route("/", lambda request: HTMLResponse(PAGE)),
-            Route("/live.mjpg", self._live),
-            Route("/frame.png", self._still),
-            Route("/status", lambda request: JSONResponse(dict(zip(STATUS, self._status())))),
+            Route("/live.mjpg", self.picture.live),
+            Route("/frame.png", self.picture.still),
+            Route("/status.json", self._status),
+            Route("/{address:path}", self._answer),
+            WebSocketRoute("/{address:path}", self.live.meet),
         ]
+        self._guard = Guard(Starlette(routes=routes, lifespan=self._announcing), [site.host], say)
         config = uvicorn.Config(
-            Starlette(routes=routes),
-            host=host,
-            port=port,
-            log_level="error",
-            lifespan="off",
+            self._guard,
+            host=site.host,
+            port=site.port,
+            http=BoundedHttp,
+            ws="websockets-sansio",
+            ws_max_size=MESSAGE_MAX,
+            ws_per_message_deflate=False,
+            h11_max_incomplete_event_size=HEADERS_MAX,
+            log_level="critical",
             timeout_graceful_shutdown=1,
         )
         try:
             self._socket = config.bind_socket()
+            self._socket.listen()
         except (OSError, SystemExit) as error:
             raise OscbendError(
-                f"cannot open web port {port}: it is in use; take another --web-port"
+                f"cannot open web port {site.port}: it is in use; take another --web-port"
             ) from error
-        self.port: int = self._socket.getsockname()[1]
+        self.host, self.port = self._socket.getsockname()[:2]
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="web", daemon=True
@@ -79,37 +109,41 @@ class WebPage:
 
     def put(self, frame: Frame) -> None:
         """Takes the newest frame; never waits."""
-        self._frame = frame
+        self.picture.put(frame)
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Takes the newest state of the show; never waits."""
+        self.query.snapshot = snapshot
+        self.live.wake()
 
     def close(self) -> None:
         """Closes the port and ends the thread."""
         self._server.should_exit = True
         self._thread.join(timeout=3)
 
-    async def _live(self, request: Request) -> Response:
-        return StreamingResponse(self._parts(), media_type="multipart/x-mixed-replace; boundary=frame")
+    async def _status(self, request: Request) -> Response:
+        return JSONResponse(dict(zip(STATUS, self.query.snapshot.status)))
 
-    async def _still(self, request: Request) -> Response:
-        frame = self._frame
-        if frame is None:
-            return Response(status_code=503)
-        return Response(await asyncio.to_thread(_image, frame, "PNG"), media_type="image/png")
+    async def _answer(self, request: Request) -> Response:
+        asks = request.query_params
+        page = request.url.path == "/" and not asks and "text/html" in request.headers.get("accept", "")
+        return HTMLResponse(PAGE) if page or "HTML" in asks else await self.query.answer(request)
 
-    async def _parts(self) -> AsyncIterator[bytes]:
-        shown = -1
-        while not self._server.should_exit:
-            frame = self._frame
-            if frame is None or frame.number == shown:
-                await asyncio.sleep(0.005)
-                continue
-            shown = frame.number
-            jpeg = await asyncio.to_thread(_image, frame, "JPEG")
-            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            yield head.encode() + jpeg + b"\r\n"
-            await asyncio.sleep(1 / 30)
+    @contextlib.asynccontextmanager
+    async def _announcing(self, app: Starlette) -> AsyncIterator[None]:
+        announcing = None if is_loopback(self.host) else asyncio.create_task(self._announce())
+        yield
+        if announcing is not None:
+            announcing.cancel()
+            await asyncio.wait([announcing])
 
-
-def _image(frame: Frame, kind: str) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(frame.picture[..., :3]).save(out, kind, quality=JPEG_QUALITY)
-    return out.getvalue()
+    async def _announce(self) -> None:
+        """Makes the server known on the network until it ends."""
+        site = self._site
+        self._guard.names.add(machine().lower())
+        try:
+            async with announced(site.name, self.port, site.osc_port, heard_at(self.host)) as name:
+                self.query.name = name
+                await asyncio.Event().wait()
+        except OscbendError as error:
+            self._say(f"hosts will not find this server by themselves: {error}")
