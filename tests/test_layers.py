@@ -15,6 +15,7 @@ ROWS = (
     "errors",
     "paths",
     "rate",
+    "turns",
     "table",
     "pattern",
     "osc",
