@@ -108,10 +108,10 @@ def test_prompts_in_use_outlive_any_number_of_others(stage: Stage, monkeypatch: 
     prompts = stage.engine(STATE).model.prompts
     monkeypatch.setattr(prompts, "room", 8)
     for n in range(20):
-        stage.encode(f"prompt {n}", ("", "an orb"))
+        stage.encode(f"passing {n}", ("", "an orb"))
     assert prompts.knows("an orb")
-    assert prompts.knows("prompt 19")
-    assert not prompts.knows("prompt 2")
+    assert prompts.knows("passing 19")
+    assert not prompts.knows("passing 2")
 
 
 def test_the_old_model_is_let_go_when_the_new_one_draws(
