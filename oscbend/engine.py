@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -31,6 +30,7 @@ from oscbend.net.sites import Site
 from oscbend.net.text import Embedding
 from oscbend.net.transfer import Ring
 from oscbend.net.walk import Bend, Bends
+from oscbend.turns import Guard
 
 PLANS = 8
 MASKS = 64
@@ -63,7 +63,7 @@ class Engine:
         self._plans: OrderedDict[Structure, Plan] = OrderedDict()
         self._texts: OrderedDict[tuple[Any, ...], Embedding] = OrderedDict()
         self._means: OrderedDict[tuple[Any, ...], dict[str, Tensor]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Guard()
 
     def sites(self, width: int, height: int, steps: int) -> tuple[Site, ...]:
         """Every site at a size and a number of steps."""
@@ -378,6 +378,11 @@ class _Watch:
         if not self.over and not bool(torch.isfinite(x).all()):
             self.over = True
             self.culprit = self.last
+
+
+def one_thread() -> None:
+    """From now on, the calling thread computes without helpers; other threads keep theirs."""
+    torch.set_num_threads(1)
 
 
 def device_name(device: torch.device | None = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -23,6 +22,7 @@ from oscbend.net.memory import room_for
 from oscbend.pictures import Moving, read
 from oscbend.state import State
 from oscbend.table import Value
+from oscbend.turns import Guard
 
 Network = tuple[str, int, int, int]
 """Model, width, height and steps: what the list of sites depends on."""
@@ -59,7 +59,7 @@ class Stage:
         self.loading = dict(loading or {})
         self._engines: dict[str, Engine] = {key: engine}
         self._drawing = key
-        self._lock = threading.Lock()
+        self._lock = Guard()
         self._sites: dict[Network, tuple[sites.Site, ...]] = {}
         self._resolved: dict[tuple[Network, str], tuple[str, ...]] = {}
         self._texts: OrderedDict[str, None] = OrderedDict()

@@ -12,6 +12,7 @@ from typing import Protocol
 from oscbend.commands import Job
 from oscbend.errors import one_line
 from oscbend.state import State
+from oscbend.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,17 @@ class InPlace:
 
 
 class Beside:
-    """Does jobs one after the other on a thread of its own."""
+    """Does jobs one after the other on a thread of its own, in turns with the frames.
 
-    def __init__(self) -> None:
+    Args:
+        begin: is called on that thread first.
+    """
+
+    def __init__(self, begin: Callable[[], None] = lambda: None) -> None:
         self.submitted = 0
+        self.turns = Turns()
+        self._begin = begin
+        self._open = 0
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._ended: deque[Ended] = deque()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -82,13 +90,20 @@ class Beside:
     def submit(self, job: Job) -> None:
         """Queues the job."""
         self.submitted += 1
+        self._open += 1
         self._jobs.put(job)
+
+    @property
+    def busy(self) -> bool:
+        """True if jobs have been submitted whose end nobody has been told of."""
+        return self._open > 0
 
     def ended(self) -> list[Ended]:
         """The jobs that have ended since the last call."""
         found = []
         while self._ended:
             found.append(self._ended.popleft())
+        self._open -= len(found)
         return found
 
     def close(self) -> None:
@@ -96,5 +111,7 @@ class Beside:
         self._jobs.put(None)
 
     def _run(self) -> None:
+        self._begin()
+        self.turns.join()
         while (job := self._jobs.get()) is not None:
             self._ended.append(done(job))

@@ -16,6 +16,7 @@ ROWS = (
     "paths",
     "folders",
     "rate",
+    "turns",
     "table",
     "pattern",
     "osc",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from oscbend.net.model import Model
 from oscbend.net.network import Eager, Network, finish
 from oscbend.net.tape import CudaTape, Tape
 from oscbend.net.walk import Bends, Context
+from oscbend.turns import Guard
 
 KEPT = 4
 """Recordings of each kind that are kept: sizes, numbers of rows; the one used longest ago goes first."""
@@ -52,7 +52,7 @@ class Shelf:
     def __init__(self, tape: Callable[[], Tape]) -> None:
         self._tape = tape
         self._kept: dict[str, OrderedDict[Hashable, Future[Any]]] = {}
-        self._lock = threading.Lock()
+        self._lock = Guard()
 
     def get(self, kind: str, key: Hashable, build: Callable[[Tape], Any], hands: Executor) -> Future[Any]:
         """A recording, which may still have to be made: None where that failed.

@@ -5,7 +5,6 @@ Fields are drawn on the CPU, so that they are equal on every device, and kept wh
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from oscbend.bends.common import sent
 from oscbend.frame import Mix
+from oscbend.turns import Guard
 
 Shape = tuple[int, int, int]
 
@@ -29,7 +29,7 @@ class Fields:
         self.device = device
         self.room = room
         self._kept: OrderedDict[tuple[int, Shape], _Draws] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Guard()
 
     def draw(self, seed: int, shape: Shape, index: int) -> Tensor:
         """Draw number `index` (from 0) of a seed, [1, C, H, W], float32, not to be written into."""

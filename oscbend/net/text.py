@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from oscbend.errors import BadValue
 from oscbend.frame import Blend
+from oscbend.turns import Guard
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Prompts:
         self.zero_negative = zero_negative
         self.room = room
         self._kept: OrderedDict[str, Embedding] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Guard()
 
     @property
     def length(self) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from oscbend.commands import Reply
+from oscbend.engine import one_thread
 from oscbend.loop import Loop
 from oscbend.schedule import Schedule
 from oscbend.server.doors import Doors, is_local
@@ -18,10 +21,14 @@ from oscbend.server.web import Site, Web
 from oscbend.sinks.zmq import ZmqSink
 from oscbend.stage import Stage
 from oscbend.state import State
+from oscbend.turns import SHARE
 from oscbend.worker import Beside
 
 LOOK_EVERY_S = 0.0005
 """How often to look whether a picture that a graphics card draws is ready."""
+
+SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter to itself while another wants it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Server:
             self.inbox = Inbox()
             self.doors = Doors(address.host, address.port, self.inbox)
             self._stack.callback(self.doors.close)
-            self.worker = Beside()
+            self.worker = Beside(one_thread)
             self._stack.callback(self.worker.close)
             self.schedule = Schedule()
             self.loop = Loop(stage, self.worker, state, self.schedule, answer=self._answer, say=say)
@@ -90,18 +97,23 @@ class Server:
         Args:
             frames: ends by itself after so many; None never.
         """
+        sys.setswitchinterval(SWITCH_S)
         next_s = self._now()
         took_s: float | None = None
         while not self.loop.over and (frames is None or self.loop.number < frames):
             self._wait(next_s)
             began_s = self._now()
             self._hear()
-            with self.loop.stage.compiling() if self.loop.number == 0 else nullcontext():
+            compiling = self.loop.stage.compiling() if self.loop.number == 0 else nullcontext()
+            with compiling, self.worker.turns.frame(took_s or 0.0):
                 self.loop.step(began_s, took_s)
             took_s = self._now() - began_s
             if self.loop.number == 1:
+                _tidy_up()
                 print(self.ready_line(), flush=True)
             next_s = max(next_s + 1.0 / self.loop.state.fps, began_s)
+            if self.worker.busy:
+                next_s = max(next_s, self._now() + SHARE * took_s)
 
     def _wait(self, until_s: float) -> None:
         """Sleeps; a picture that gets ready meanwhile is shown at once."""
@@ -150,3 +162,9 @@ class Server:
             return
         for args in split_reply(reply.address, rest, head):
             self.doors.reply(reply.address, args, reply.to)
+
+
+def _tidy_up() -> None:
+    """Looks for garbage now, and then never again among what has been made so far: half a million objects."""
+    gc.collect()
+    gc.freeze()
