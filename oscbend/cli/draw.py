@@ -34,6 +34,13 @@ def serve(
     device: o.Device = "",
     precision: o.Precision = "",
     allow_pickle: o.Pickle = False,
+    stream_batch: Annotated[
+        bool,
+        typer.Option(
+            "--stream-batch",
+            help="The steps of successive frames in one call: faster, steps - 1 frames late, no feedback.",
+        ),
+    ] = False,
 ) -> None:
     """Draw pictures live, and listen to OSC."""
     from oscbend.render import Film, opened
@@ -55,7 +62,7 @@ def serve(
         fps=fps,
     )
     loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle)
-    stage = o.stage_of(model, loading, root)
+    stage = o.stage_of(model, loading, root, stream_batch=stream_batch)
     with Server(stage, opened(film, stage, o.say), Address(host, port, web_port, frames), o.say) as server:
         server.run()
 

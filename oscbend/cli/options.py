@@ -117,7 +117,7 @@ class Loading:
     allow_pickle: bool = False
 
 
-def stage_of(model: str, how: Loading, root: Path) -> Stage:
+def stage_of(model: str, how: Loading, root: Path, *, stream_batch: bool = False) -> Stage:
     """The model, loaded, behind a stage; a warning if a graphics card lies idle."""
     from oscbend.engine import Engine
     from oscbend.net import architectures, load, options
@@ -134,7 +134,7 @@ def stage_of(model: str, how: Loading, root: Path) -> Stage:
         "dtype": options.precision(how.precision) if how.precision else None,
     }
     engine = Engine(load.load(model, loras=[options.lora(text) for text in how.lora], **loading))
-    return Stage(engine, model, root=root, loading=loading)
+    return Stage(engine, model, root=root, loading=loading, stream_batch=stream_batch)
 
 
 @contextmanager

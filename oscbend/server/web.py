@@ -31,7 +31,7 @@ document.getElementById('status').textContent=
 catch{document.getElementById('status').textContent='the server has ended'}},1000)
 </script></html>"""
 
-STATUS = ("fps", "frame_ms", "worst_ms", "queued", "late", "dropped", "bad", "frame", "model")
+STATUS = ("fps", "frame_ms", "worst_ms", "queued", "late", "dropped", "bad", "frame", "model", "behind")
 JPEG_QUALITY = 85
 
 
