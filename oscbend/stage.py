@@ -14,7 +14,7 @@ from oscbend import bends, paths, tiny
 from oscbend.commands import Job
 from oscbend.commands.bend import full_static
 from oscbend.engine import Engine
-from oscbend.errors import OutOfMemory
+from oscbend.errors import BadValue, OutOfMemory
 from oscbend.frame import Pending, Rendered, Structure, Values
 from oscbend.net import architectures, load, sampler, sites
 from oscbend.net.memory import room_for

@@ -303,14 +303,14 @@ def test_a_frame_that_cannot_be_spoils_no_other_and_says_why_in_its_turn(
 def test_an_operator_that_breaks_inside_the_network_breaks_no_frame_without_it(
     engine: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good, bad = (structure((op, "unet.in"), steps=3) for op in ("add", "negate"))
+    good, bad = (structure((op, "unet.in"), steps=3) for op in ("add", "abs"))
     engine.render(bad, values(bad, ({},)))
 
     def broken(x: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("no kernel for this")
 
-    row = bends.OPERATORS["negate"]
-    monkeypatch.setitem(bends.OPERATORS.rows, "negate", replace(row, call=broken))
+    row = bends.OPERATORS["abs"]
+    monkeypatch.setitem(bends.OPERATORS.rows, "abs", replace(row, call=broken))
     engine.set_mask("to forget all plans", np.zeros((1, 1)))
     asked = [changing(bad if n == 2 else good, n, *[{"r": 0.5} if n != 2 else {}]) for n in range(5)]
     came = flown(engine, asked)
