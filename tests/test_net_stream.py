@@ -17,8 +17,10 @@ from oscbend.engine import Engine
 from oscbend.errors import BadValue, UnknownName
 from oscbend.frame import Armed, Structure, Values
 from oscbend.net.model import Model
+from oscbend.net.network import Eager
 from oscbend.net.sampler import SAMPLERS
 from oscbend.net.stream import Arrival, Lost, Stream
+from oscbend.net.walk import Bends, Context
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
@@ -35,29 +37,33 @@ SITES = (
 )  # fmt: skip
 
 
-class Player(Engine):
-    """An engine that keeps the picture it decoded last, before it becomes bytes."""
+class Witness(Eager):
+    """Draws as it comes, and keeps what was drawn."""
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         self.rows: list[int] = []
-        self.network = self
+
+    def unet(self, x: torch.Tensor, context: Context, bends: Bends) -> torch.Tensor:
+        self.rows.append(len(x))
+        return super().unet(x, context, bends)
+
+    def decode(self, latent: torch.Tensor, bends: Bends) -> torch.Tensor:
+        self.image = super().decode(latent, bends)
+        return self.image
+
+
+class Player(Engine):
+    """An engine that tells what it draws."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.network: Witness = Witness(model)
 
     def alone(self, asked: Asked) -> torch.Tensor:
-        """A frame drawn by itself, [1, 3, H, W]."""
+        """A frame drawn by itself, before it becomes bytes, [1, 3, H, W]."""
         self.render(*asked)
-        return self.image
-
-    def time(self, *args: Any) -> torch.Tensor:
-        return self.eager.time(*args)
-
-    def unet(self, x: torch.Tensor, *rest: Any) -> torch.Tensor:
-        self.rows.append(len(x))
-        return self.eager.unet(x, *rest)
-
-    def decode(self, *args: Any) -> torch.Tensor:
-        self.image = self.eager.decode(*args)
-        return self.image
+        return self.network.image
 
 
 @pytest.fixture(scope="module")
@@ -342,9 +348,9 @@ def test_a_schedule_that_cannot_be_is_refused_at_once(engine: Player) -> None:
 def test_the_network_is_always_called_with_as_many_rows_as_steps(engine: Player) -> None:
     bad = structure(("add", "unet.nowhere"), steps=3, guided=True)
     good = structure(steps=3, guided=True)
-    engine.rows.clear()
+    engine.network.rows.clear()
     flown(engine, [changing(bad if n == 2 else good, n, *[{"r": 1.0}] * (n == 2)) for n in range(6)])
-    assert engine.rows == [6] * 6
+    assert engine.network.rows == [6] * 6
 
 
 def test_memory_that_is_full_is_told_at_once_and_nothing_has_happened(
@@ -356,7 +362,7 @@ def test_memory_that_is_full_is_told_at_once_and_nothing_has_happened(
     flown(engine, asked[:3], stream)
     for part in ("unet", "decode"):
         with monkeypatch.context() as patch:
-            patch.setattr(engine.eager, part, full)
+            patch.setattr(engine.network, part, full)
             with pytest.raises(torch.OutOfMemoryError):
                 flown(engine, [changing(s, 9, {"r": 2.0})], stream)
     assert wrong(engine, flown(engine, asked[3:], stream), asked[1:]) <= NEAR

@@ -39,7 +39,7 @@ def measure(settings: Settings) -> Iterator[Figure]:
             lambda s=s, v=v: engine.submit(s, v).result(),
             lambda s=s, v=v: engine.follow(s, v).result(),
         )
-        plain, streamed = times_ms(calls, settings.rounds(25, 120), warm_up=steps + 2, settle=model.settle)
+        plain, streamed = times_ms(calls, settings.rounds(12, 120), warm_up=steps + 2, settle=model.settle)
         for name, taken in (("one frame after the other", plain), ("stream batch", streamed)):
             rate = 1000 / statistics.median(taken)
             yield Figure(f"frames per second, {steps} steps, 3 bends, {name}", rate, "1/s")
