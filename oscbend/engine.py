@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from oscbend import bends
 from oscbend.bends.common import sent
-from oscbend.errors import BadValue
-from oscbend.frame import Done, Pending, Rendered, Structure, Values
+from oscbend.errors import BadValue, one_line
+from oscbend.frame import Done, Earlier, Pending, Rendered, Structure, Values
 from oscbend.net import heap
 from oscbend.net.captured import network_for
 from oscbend.net.load import best_device
@@ -27,14 +27,20 @@ from oscbend.net.plan import Bent, Plan
 from oscbend.net.predict import predict
 from oscbend.net.sampler import advance
 from oscbend.net.sites import Site
+from oscbend.net.stream import Lost, Stream
 from oscbend.net.text import Embedding
 from oscbend.net.transfer import Ring
 from oscbend.net.walk import Bend, Bends
 from oscbend.turns import Guard
 
+Made = TypeVar("Made")
+
 PLANS = 8
 MASKS = 64
 """Plans that are kept; the one used longest ago goes first."""
+
+NOTHING = Rendered(np.zeros((0, 1, 1, 4), np.uint8), np.zeros(0, bool))
+"""What has arrived while the first frames are on their way."""
 
 STEER_SEEDS = (0, 1, 2, 3)
 """Seeds over which a steering vector is averaged."""
@@ -64,6 +70,7 @@ class Engine:
         self._texts: OrderedDict[tuple[Any, ...], Embedding] = OrderedDict()
         self._means: OrderedDict[tuple[Any, ...], dict[str, Tensor]] = OrderedDict()
         self._lock = Guard()
+        self.stream = Stream(self)
 
     def sites(self, width: int, height: int, steps: int) -> tuple[Site, ...]:
         """Every site at a size and a number of steps."""
@@ -142,21 +149,53 @@ class Engine:
             BadMessage: a structure that cannot be, values that don't fit it, or a prompt that is not encoded.
             OutOfMemory: the device has no room for it.
         """
+
+        def begun() -> Pending:
+            plan = self.plan(structure)
+            self._load(plan, values)
+            return self._sent(self._draw(plan, values, plan.at, self.network))
+
+        return self._in_room(structure, begun)
+
+    def _in_room(self, structure: Structure, work: Callable[[], Made]) -> Made:
+        """What `work` gives; where memory is full, it is done once more with all that can be spared."""
         with room_for(_size(structure)):
             try:
-                return self._begun(structure, values)
+                return work()
             except RuntimeError as error:
                 if not is_full(error) or not self.network.shrink():
                     raise
-            return self._begun(structure, values)
+            return work()
 
-    def _begun(self, structure: Structure, values: Values) -> Pending:
-        plan = self.plan(structure)
-        self._load(plan, values)
-        pictures, finite = self.network.finish(self._draw(plan, values, plan.at, self.network))
+    def _sent(self, image: Tensor) -> Pending:
+        """A decoded picture on its way."""
+        pictures, finite = self.network.finish(image)
         if self._ring is None:
             return Done(_fetched(pictures, finite))
         return self._ring.send(pictures, finite)
+
+    @torch.inference_mode()
+    def follow(self, structure: Structure, values: Values, *, at_once: bool = False) -> Pending:
+        """Begins a frame and moves all that have been begun by one step; gives the one that arrives, if any.
+
+        Args:
+            structure, values: of batch 1.
+            at_once: takes the frame in as often as it needs for one to arrive.
+
+        Raises:
+            BadMessage: a size, schedule or sampler that cannot be.
+            OutOfMemory: the device has no room for it.
+        """
+        arrival = self._in_room(structure, lambda: self.stream.push(structure, values))
+        while arrival is None and at_once:
+            arrival = self._in_room(structure, lambda: self.stream.push(structure, values))
+        if arrival is None:
+            return Done(NOTHING)
+        of = arrival.structure, arrival.values
+        if isinstance(arrival, Lost):
+            return Done(replace(NOTHING, of=of, error=one_line(arrival.error)))
+        image = arrival.image
+        return Earlier(self._in_room(structure, lambda: self._sent(image)), of)
 
     @torch.inference_mode()
     def blame(self, structure: Structure, values: Values) -> str | None:

@@ -7,7 +7,7 @@ recipes whose first axis is the batch: they change in every frame and rebuild no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -150,12 +150,17 @@ class Rendered:
     """Pictures, and whether they can be shown.
 
     Args:
-        pictures: uint8 [B, H, W, 4], RGBA, top row first, alpha 255, C-contiguous, nobody else's.
+        pictures: uint8 [B, H, W, 4], RGBA, top row first, alpha 255, C-contiguous, nobody else's. None at all
+            where with stream batch no frame has arrived yet, or the one that should have has failed.
         finite: bool [B], False where NaN or infinity came out.
+        of: with stream batch the structure and values of the frame that arrives, which began earlier.
+        error: why that one has failed; empty if it has not.
     """
 
     pictures: np.ndarray
     finite: np.ndarray
+    of: tuple[Structure, Values] | None = None
+    error: str = ""
 
 
 class Pending(Protocol):
@@ -185,6 +190,27 @@ class Done:
     def result(self) -> Rendered:
         """The pictures."""
         return self.rendered
+
+
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """Pictures of a frame that was begun earlier than the others.
+
+    Args:
+        pending: the pictures.
+        of: the structure and values of that frame.
+    """
+
+    pending: Pending
+    of: tuple[Structure, Values]
+
+    def ready(self) -> bool:
+        """True if they are drawn."""
+        return self.pending.ready()
+
+    def result(self) -> Rendered:
+        """The pictures, and which frame they are of."""
+        return replace(self.pending.result(), of=self.of)
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,6 +94,7 @@ class Loop:
         self._complained: dict[tuple[Hashable, str], float] = {}
         self._blamed: set[Structure] = set()
         self._dormant: tuple[str, ...] = ()
+        self._behind = 0
         self._times_s: deque[float] = deque(maxlen=120)
         self._shown_s: deque[float] = deque(maxlen=120)
 
@@ -207,15 +208,20 @@ class Loop:
         except Exception as error:  # whatever a network throws, as in send
             self._blame(structure, values, one_line(error))
         else:
-            self._drawable = structure
-            pictures, finite = list(drawn.pictures), drawn.finite[:count].tolist()
+            structure, values = drawn.of or (structure, values)
+            if len(drawn.pictures):
+                self._drawable = structure
+                pictures, finite = list(drawn.pictures), drawn.finite[:count].tolist()
+            elif not drawn.error:
+                finite = [True] * count
             if not all(finite):
-                self._blame(structure, values, "the picture is not finite")
+                self._blame(structure, values, drawn.error or "the picture is not finite")
         if not all(finite):
             self.failed += finite.count(False)
             self._newest = None
         for picture, good, time_s in zip(pictures, finite, drawing.times_s):
             self.publish(picture if good else self.held(structure), time_s)
+        self._report_behind()
 
     def publish(self, picture: np.ndarray, now_s: float) -> Frame:
         """Gives a picture to all sinks."""
@@ -237,7 +243,7 @@ class Loop:
         return dark
 
     def status(self) -> tuple[float | int | str, ...]:
-        """fps, frame ms mean and worst, queued, late, dropped, bad packets, frame number, model."""
+        """fps, frame ms mean and worst, queued, late, dropped, bad packets, frame number, model, behind."""
         shown = self._shown_s
         span = shown[-1] - shown[0] if len(shown) > 1 else 0.0
         fps = (len(shown) - 1) / span if span > 0 else 0.0
@@ -252,6 +258,7 @@ class Loop:
             self.bad_packets(),
             self.number,
             self.state.model,
+            self.stage.behind,
         )
 
     def _perform(self, message: Message, time_s: float, sender: Hashable | None, local: bool) -> None:
@@ -341,6 +348,11 @@ class Loop:
             self._complain("/fail", "/size", text, now_s, self._asked.get("/size"))
             return
         self._complain("/fail", "/frame", f"{what}; the last good one stays", now_s, None)
+
+    def _report_behind(self) -> None:
+        if self.stage.behind != self._behind:
+            self._behind = self.stage.behind
+            self.say(f"stream batch: pictures come {self._behind} frame{'s'[: self._behind != 1]} late")
 
     def _report_dormant(self, shot: Shot) -> None:
         if shot.dormant != self._dormant:

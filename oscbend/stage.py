@@ -15,7 +15,7 @@ from oscbend import bends, paths, tiny
 from oscbend.commands import Job
 from oscbend.commands.bend import full_static
 from oscbend.engine import Engine
-from oscbend.errors import OutOfMemory
+from oscbend.errors import BadValue, OutOfMemory
 from oscbend.frame import Pending, Rendered, Structure, Values
 from oscbend.net import architectures, load, sampler, sites
 from oscbend.net.memory import room_for
@@ -43,6 +43,7 @@ class Stage:
         key: the model's name, as `/model` gives it.
         root: folder below which all files named over OSC lie.
         loading: options for models loaded later (device, precision, configuration …).
+        stream_batch: True draws the steps of successive frames in one call, each frame S − 1 calls late.
     """
 
     def __init__(
@@ -52,10 +53,16 @@ class Stage:
         *,
         root: Path | None = None,
         loading: Mapping[str, Any] | None = None,
+        stream_batch: bool = False,
     ) -> None:
         self.root = (root or Path.cwd()).resolve()
         self.epoch = 0
-        """Counts what changes pictures although structure and values stay: a file that is read anew."""
+        """Counts what changes pictures although structure and values stay: a file that is read anew, or, with
+        stream batch, other frames in flight."""
+        self.behind = 0
+        """How many frames late a frame is shown, as of the last one."""
+        self.stream_batch = stream_batch
+        self._arrived = False
         self.loading = dict(loading or {})
         self._engines: dict[str, Engine] = {key: engine}
         self._drawing = key
@@ -106,6 +113,14 @@ class Stage:
     def check_steps(self, state: State) -> None:
         """Raises BadValue if the model has no such steps."""
         sampler.check_steps(state.steps)
+
+    def check_feedback(self) -> None:
+        """Raises BadValue if no frame can wait for the one before it."""
+        if self.stream_batch:
+            raise BadValue(
+                "with --stream-batch a frame begins before the last one is drawn; "
+                "for feedback start the server without it"
+            )
 
     def start(self, state: State) -> int:
         """First step that runs; 0 without image-to-image."""
@@ -241,7 +256,7 @@ class Stage:
         """
         self._shape = structure
         try:
-            pending = self._engines[structure.model].submit(structure, values)
+            pending = self._begun(structure, values)
         except OutOfMemory:
             if structure.model != self._drawing:
                 self._forget([structure.model])
@@ -250,6 +265,17 @@ class Stage:
             keys = list(self._engines)
             self._drawing = structure.model
             self._forget(keys[: keys.index(structure.model)])
+        return pending
+
+    def _begun(self, structure: Structure, values: Values) -> Pending:
+        engine = self._engines[structure.model]
+        if not self.stream_batch:
+            return engine.submit(structure, values)
+        pending = engine.follow(structure, values, at_once=not self._arrived)
+        self._arrived = True
+        self.behind = engine.stream.behind
+        if not engine.stream.settled:
+            self.epoch += 1
         return pending
 
     def _forget(self, models: Sequence[str]) -> None:

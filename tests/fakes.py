@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+<<<<<<< HEAD
 from contextlib import AbstractContextManager, nullcontext
+=======
+from dataclasses import replace
+>>>>>>> stream
 
 import numpy as np
 
@@ -30,10 +35,13 @@ class FakeStage:
 
     def __init__(self) -> None:
         self.epoch = 0
+        self.behind = 0
+        self.stream_batch = False
         self.texts: list[str] = []
         self.models = {"tiny", "other"}
         self.drawn: list[tuple[Structure, Values]] = []
         self.blamed: list[str] = []
+        self.blamed_for: list[Structure] = []
         self.spoilt = False
         self.broken = False
         self.room = 10**9
@@ -79,6 +87,10 @@ class FakeStage:
     def encode(self, text: str, beside: Iterable[str] = ()) -> list[str]:
         self.texts.append(text)
         return [w for w in text.split() if w.startswith("qq")]
+
+    def check_feedback(self) -> None:
+        if self.stream_batch:
+            raise BadValue("not with --stream-batch")
 
     def load(self, source: str, state: State) -> str:
         if source not in self.models:
@@ -126,7 +138,34 @@ class FakeStage:
 
     def blame_job(self, structure: Structure, values: Values, what: str) -> Job:
         self.blamed.append(what)
+        self.blamed_for.append(structure)
         return Job("/frame", lambda: ((lambda state: state), [what]), quiet=True)
+
+
+class LateStage(FakeStage):
+    """A stage whose frames arrive some calls late, as with stream batch.
+
+    Args:
+        behind: how many.
+    """
+
+    def __init__(self, behind: int) -> None:
+        super().__init__()
+        self.stream_batch = True
+        self.behind = behind
+        self.spoils: set[str] = set()
+        self._waiting: deque[tuple[Structure, Values]] = deque()
+
+    def submit(self, structure: Structure, values: Values) -> Pending:
+        self._waiting.append((structure, values))
+        self.epoch += 1
+        if len(self._waiting) <= self.behind:
+            return Done(Rendered(np.zeros((0, 1, 1, 4), np.uint8), np.zeros(0, bool)))
+        of = self._waiting.popleft()
+        drawn = replace(self.render(*of), of=of)
+        if self.spoils & {bend.op for bend in of[0].bends}:
+            drawn = replace(drawn, pictures=drawn.pictures[:0], finite=drawn.finite[:0], error="broken")
+        return Done(drawn)
 
 
 class Later:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import DelayedStage, FakeStage
+from fakes import DelayedStage, FakeStage, LateStage
 
 from oscbend.commands import Job, Reply
 from oscbend.frame import Frame, Rendered, Structure, Values
@@ -192,10 +192,10 @@ def test_status_counts() -> None:
     show = Show()
     for _ in range(5):
         show()
-    fps, mean_ms, worst_ms, queued, late, dropped, bad, number, model = show.loop.status()
+    fps, mean_ms, worst_ms, queued, late, dropped, bad, number, model, behind = show.loop.status()
     assert fps == pytest.approx(20.0)
     assert mean_ms == worst_ms == 0.0
-    assert (queued, late, dropped, bad, number, model) == (0, 0, 0, 0, 5, "tiny")
+    assert (queued, late, dropped, bad, number, model, behind) == (0, 0, 0, 0, 5, "tiny", 0)
 
 
 def test_quit_ends_the_show() -> None:
@@ -541,3 +541,44 @@ def test_a_frame_without_room_at_the_size_that_was_drawn_is_only_told() -> None:
     assert show.loop.state.width == 64
     show.stage.room = 10**9
     assert red(show()) == 200
+
+
+def test_until_a_frame_arrives_the_last_picture_stays() -> None:
+    show = Show(stage=LateStage(2))
+    show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+    frames = [show(("/bend/1/r", r)) for r in (2.0, 0.5, 0.2)]
+    assert [red(frame) for frame in frames] == [0, 100, 200]
+    assert [frame.number for frame in frames] == [1, 2, 3]
+    assert show.loop.failed == 0
+
+
+def test_the_bend_of_the_frame_that_fails_is_blamed_not_that_of_the_newest() -> None:
+    stage = LateStage(1)
+    stage.spoils = {"multiply"}
+    show = Show(stage=stage)
+    show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+    show(("/bend/1/op", "multiply"))
+    assert red(show(("/bend/1/op", "add"))) == 100
+    assert stage.blamed == ["broken"]
+    assert stage.blamed_for[0].bends[0].op == "multiply"
+    assert show.loop.failed == 1
+
+
+def test_it_is_said_and_told_how_late_pictures_come() -> None:
+    show = Show(stage=LateStage(3))
+    show()
+    show()
+    assert show.said == ["stream batch: pictures come 3 frames late"]
+    assert show.loop.status()[-1] == 3
+    show.stage.behind = 1
+    show()
+    assert show.said[1:] == ["stream batch: pictures come 1 frame late"]
+
+
+def test_feedback_is_refused_where_frames_overlap() -> None:
+    show = Show(stage=LateStage(1))
+    show(("/feedback", 1))
+    assert show.told("/fail") == [("/feedback", "not with --stream-batch")]
+    assert not show.loop.state.feedback
+    show(("/feedback", 0))
+    assert len(show.told("/fail")) == 1

@@ -17,13 +17,16 @@ from oscbend.engine import Engine
 from oscbend.errors import BadValue, UnknownName
 from oscbend.frame import Armed, Structure, Values
 from oscbend.net.model import Model
+from oscbend.net.network import Eager
 from oscbend.net.sampler import SAMPLERS
-from oscbend.net.stream import Arrival, Stream
+from oscbend.net.stream import Arrival, Lost, Stream
+from oscbend.net.walk import Bends, Context
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 Played = Callable[[str], "Player"]
 Asked = tuple[Structure, Values]
+Came = Arrival | Lost | None
 
 NEAR = 1e-4
 """How far a picture drawn beside others may be from the same drawn alone, as a share of its range."""
@@ -34,29 +37,33 @@ SITES = (
 )  # fmt: skip
 
 
-class Player(Engine):
-    """An engine that keeps the picture it decoded last, before it becomes bytes."""
+class Witness(Eager):
+    """Draws as it comes, and keeps what was drawn."""
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         self.rows: list[int] = []
-        self.network = self
+
+    def unet(self, x: torch.Tensor, context: Context, bends: Bends) -> torch.Tensor:
+        self.rows.append(len(x))
+        return super().unet(x, context, bends)
+
+    def decode(self, latent: torch.Tensor, bends: Bends) -> torch.Tensor:
+        self.image = super().decode(latent, bends)
+        return self.image
+
+
+class Player(Engine):
+    """An engine that tells what it draws."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.network: Witness = Witness(model)
 
     def alone(self, asked: Asked) -> torch.Tensor:
-        """A frame drawn by itself, [1, 3, H, W]."""
+        """A frame drawn by itself, before it becomes bytes, [1, 3, H, W]."""
         self.render(*asked)
-        return self.image
-
-    def time(self, *args: Any) -> torch.Tensor:
-        return self.eager.time(*args)
-
-    def unet(self, x: torch.Tensor, *rest: Any) -> torch.Tensor:
-        self.rows.append(len(x))
-        return self.eager.unet(x, *rest)
-
-    def decode(self, *args: Any) -> torch.Tensor:
-        self.image = self.eager.decode(*args)
-        return self.image
+        return self.network.image
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +77,12 @@ def engine(played: Played) -> Player:
     return played("tiny")
 
 
-def flown(engine: Player, frames: Iterable[Asked], stream: Stream | None = None) -> list[Arrival | None]:
+def flown(engine: Player, frames: Iterable[Asked], stream: Stream | None = None) -> list[Came]:
     """What comes out for each frame that goes in."""
-    stream = stream or Stream(engine)
+    stream, asked = stream or Stream(engine), list(frames)
+    engine.encode(*(text for _, v in asked for text in v.texts))
     with torch.inference_mode():
-        return [stream.push(s, v) for s, v in frames]
+        return [stream.push(s, v) for s, v in asked]
 
 
 def apart(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -83,16 +91,15 @@ def apart(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).abs().max() / (b.max() - b.min() + 1e-6))
 
 
-def picture(arrival: Arrival | None) -> torch.Tensor:
+def picture(arrival: Came) -> torch.Tensor:
     """A frame that has arrived, [1, 3, H, W]."""
-    assert arrival is not None
-    if arrival.error is not None:
+    if isinstance(arrival, Lost):
         raise arrival.error
-    assert arrival.image is not None
+    assert arrival is not None
     return arrival.image
 
 
-def wrong(engine: Player, came: Iterable[Arrival | None], asked: Iterable[Asked]) -> float:
+def wrong(engine: Player, came: Iterable[Came], asked: Iterable[Asked]) -> float:
     """How far the frames that have arrived are from what was asked for, drawn alone."""
     worst = 0.0
     for arrival, one in zip(came, asked):
@@ -271,7 +278,7 @@ def test_a_frame_that_is_not_finite_spoils_no_other(engine: Player) -> None:
     asked = [changing(s, n, {"r": 1.2}, {"r": 0.1}) for n in range(6)]
     asked[2] = s, values(s, ({"r": float("inf")}, {"r": 0.0}))
     came = flown(engine, asked)
-    finite = [bool(torch.isfinite(a.image).all()) for a in came if a is not None and a.image is not None]
+    finite = [bool(torch.isfinite(a.image).all()) for a in came if isinstance(a, Arrival)]
     assert finite == [True, True, False, True]
     assert wrong(engine, [came[n] for n in (2, 3, 5)], [asked[n] for n in (0, 1, 3)]) <= NEAR
 
@@ -293,27 +300,27 @@ def test_a_frame_that_cannot_be_spoils_no_other_and_says_why_in_its_turn(
     came = flown(engine, asked)
     for n in (4, 5):
         late = came[n]
-        assert late is not None
+        assert isinstance(late, Lost)
         assert isinstance(late.error, error)
-        assert (late.structure, late.values, late.image) == (bad, asked[n - 2][1], None)
+        assert (late.structure, late.values) == (bad, asked[n - 2][1])
     assert wrong(engine, [came[n] for n in (2, 3, 6)], [asked[n] for n in (0, 1, 4)]) <= NEAR
 
 
 def test_an_operator_that_breaks_inside_the_network_breaks_no_frame_without_it(
     engine: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good, bad = (structure((op, "unet.in"), steps=3) for op in ("add", "negate"))
+    good, bad = (structure((op, "unet.in"), steps=3) for op in ("add", "abs"))
     engine.render(bad, values(bad, ({},)))
 
     def broken(x: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("no kernel for this")
 
-    row = bends.OPERATORS["negate"]
-    monkeypatch.setitem(bends.OPERATORS.rows, "negate", replace(row, call=broken))
+    row = bends.OPERATORS["abs"]
+    monkeypatch.setitem(bends.OPERATORS.rows, "abs", replace(row, call=broken))
     engine.set_mask("to forget all plans", np.zeros((1, 1)))
     asked = [changing(bad if n == 2 else good, n, *[{"r": 0.5} if n != 2 else {}]) for n in range(5)]
     came = flown(engine, asked)
-    assert came[4] is not None
+    assert isinstance(came[4], Lost)
     assert str(came[4].error) == "no kernel for this"
     assert wrong(engine, came[2:4], asked) <= NEAR
 
@@ -323,7 +330,7 @@ def test_a_picture_to_start_from_that_does_not_fit_fails_its_own_frame(engine: P
     asked = [changing(s, n, init=np.full((1, 64, 64, 3), 90, np.uint8)) for n in range(4)]
     asked[1] = changing(s, 1, init=np.full((1, 32, 32, 3), 90, np.uint8))
     came = flown(engine, asked)
-    assert came[2] is not None
+    assert isinstance(came[2], Lost)
     assert isinstance(came[2].error, BadValue)
     assert wrong(engine, [came[1], came[3]], [asked[0], asked[2]]) <= NEAR
 
@@ -341,9 +348,9 @@ def test_a_schedule_that_cannot_be_is_refused_at_once(engine: Player) -> None:
 def test_the_network_is_always_called_with_as_many_rows_as_steps(engine: Player) -> None:
     bad = structure(("add", "unet.nowhere"), steps=3, guided=True)
     good = structure(steps=3, guided=True)
-    engine.rows.clear()
+    engine.network.rows.clear()
     flown(engine, [changing(bad if n == 2 else good, n, *[{"r": 1.0}] * (n == 2)) for n in range(6)])
-    assert engine.rows == [6] * 6
+    assert engine.network.rows == [6] * 6
 
 
 def test_memory_that_is_full_is_told_at_once_and_nothing_has_happened(
@@ -355,7 +362,7 @@ def test_memory_that_is_full_is_told_at_once_and_nothing_has_happened(
     flown(engine, asked[:3], stream)
     for part in ("unet", "decode"):
         with monkeypatch.context() as patch:
-            patch.setattr(engine.eager, part, full)
+            patch.setattr(engine.network, part, full)
             with pytest.raises(torch.OutOfMemoryError):
                 flown(engine, [changing(s, 9, {"r": 2.0})], stream)
     assert wrong(engine, flown(engine, asked[3:], stream), asked[1:]) <= NEAR

@@ -20,6 +20,7 @@ from pythonosc.udp_client import SimpleUDPClient
 from servers import Served, serving
 
 from oscbend.demo import oscbend_process
+from oscbend.errors import BadMessage
 from oscbend.server.client import Client
 from oscbend.sinks.zmq import Receiver
 
@@ -195,3 +196,18 @@ def test_quit_ends_the_server(checkpoint: Callable[[str], Path]) -> None:
         with Client(served.host, served.port) as client:
             client.send("/quit")
         assert served.process.wait(WAIT_S) == 0
+
+
+def test_a_server_with_stream_batch_says_how_late_it_is_and_refuses_feedback(
+    checkpoint: Callable[[str], Path],
+) -> None:
+    options = ("--model", str(checkpoint("tiny")), "--steps", "3", "--stream-batch")
+    with serving(*options) as served, Client(served.host, served.port) as client:
+        assert served.line.endswith("size=64x64 behind=2 (this machine only)")
+        with pytest.raises(BadMessage, match="--stream-batch"):
+            client.ask("/feedback", 1, reply="/done", timeout_s=WAIT_S)
+        client.send("/steps", 2)
+        end = time.monotonic() + WAIT_S
+        while (behind := client.ask("/status", reply="/status.reply", timeout_s=WAIT_S).args[-1]) != 1:
+            assert time.monotonic() < end, behind
+        assert picture(served).std() > 1

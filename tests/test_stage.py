@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from drawing import furthest
 from PIL import Image
 
+from oscbend.engine import Engine
 from oscbend.errors import BadModel, BadValue, OutOfMemory, UnknownName
 from oscbend.features import Buses
+from oscbend.frame import Frame
 from oscbend.loop import Loop
 from oscbend.modulation import Modulation
 from oscbend.osc import Message
 from oscbend.schedule import Schedule
 from oscbend.stage import Stage
 from oscbend.state import Bend, State
-from oscbend.worker import Beside
+from oscbend.worker import Beside, InPlace
 
 STATE = State(model="random", width=64, height=64, steps=2, prompts={1: "an orb"}, noise="hold")
 
@@ -271,3 +274,107 @@ def test_a_bend_that_spoils_the_picture_is_found(stage: Stage) -> None:
     _, notes = stage.blame_job(shot.structure, shot.values, "the picture is not finite").work()
     assert "bad" in notes[0]
     assert "unet.mid.attn" in notes[0]
+
+
+@pytest.fixture
+def streaming(engine_of: Callable[[str], Any], tmp_path: Path) -> Stage:
+    made = Stage(Engine(engine_of("tiny").model), "random", root=tmp_path, stream_batch=True)
+    made.encode("an orb")
+    return made
+
+
+def shown(stage: Stage, *bundles: Sequence[tuple[Any, ...]], **state: Any) -> list[np.ndarray]:
+    """The frames of a show in which these messages come, as one bundle before each frame."""
+    schedule, sink = Schedule(), Reel()
+    loop = Loop(stage, InPlace(), replace(STATE, noise="wander", **state), schedule, sinks=[sink])
+    for n, bundle in enumerate(bundles):
+        schedule.put(0.1 * n, tuple(Message(a, args) for a, *args in bundle))
+        loop.step(0.1 * n)
+    assert loop.failed == 0
+    return sink.pictures
+
+
+class Reel:
+    """A sink that keeps all pictures."""
+
+    def __init__(self) -> None:
+        self.pictures: list[np.ndarray] = []
+
+    def put(self, frame: Frame) -> None:
+        self.pictures.append(frame.picture)
+
+
+PIECE: list[list[tuple[Any, ...]]] = [
+    [("/bend/1", "rotate", "latent.1"), ("/bend/2", "multiply", "unet.mid.attn"), ("/bend/2/r", 1.5)],
+    [("/bend/1/angle", 2.0)],
+    [("/bend/2/window", 0.3, 1.0)],
+    [("/seed", 7)],
+    [("/bend/3", "add", "image"), ("/bend/3/r", 0.3), ("/bend/1/free",)],
+    [("/prompt", "a red orb")],
+    [("/bend/2/select", "rows 0 0.5")],
+    [],
+    [],
+]
+
+
+@pytest.mark.parametrize("changes", [{"steps": 3}, {"steps": 2, "live": {"/guidance": 4.0}}])
+def test_a_streamed_show_is_the_plain_one_some_frames_later(
+    stage: Stage, streaming: Stage, changes: dict[str, Any]
+) -> None:
+    plain, late = shown(stage, *PIECE, **changes), shown(streaming, *PIECE, **changes)
+    behind = streaming.behind
+    assert behind == changes["steps"] - 1
+    assert len(late) == len(plain)
+    assert [furthest(a, b) <= 1 for a, b in zip(late[behind:], plain)] == [True] * (len(PIECE) - behind)
+    assert len({picture.tobytes() for picture in plain}) > 5
+
+
+def test_the_first_frame_of_a_streamed_show_is_a_picture(stage: Stage, streaming: Stage) -> None:
+    (plain,), (first,) = shown(stage, []), shown(streaming, [])
+    assert furthest(first, plain) <= 1
+
+
+def test_while_the_rows_fill_again_the_last_picture_stays(stage: Stage, streaming: Stage) -> None:
+    piece = [*PIECE[:3], [("/steps", 4)], *[[("/noise/angle", 0.1 * n)] for n in range(5)]]
+    plain, late = shown(stage, *piece, steps=2), shown(streaming, *piece, steps=2)
+    assert [np.array_equal(late[3 + n], late[2]) for n in range(4)] == [True, True, True, False]
+    assert all(furthest(a, b) <= 1 for a, b in zip(late[6:], plain[3:]))
+
+
+def test_a_streamed_show_changes_its_model(
+    stage: Stage, streaming: Stage, checkpoints: Callable[[str], str]
+) -> None:
+    streaming.root = stage.root
+    piece = [*PIECE[:3], [("/model", checkpoints("sd1"))], *PIECE[3:]]
+    plain, late = shown(stage, *piece), shown(streaming, *piece)
+    assert np.array_equal(late[3], late[2])
+    assert all(furthest(a, b) <= 1 for a, b in zip(late[4:], plain[3:]))
+
+
+def test_a_streamed_show_in_which_nothing_changes_draws_nothing(
+    streaming: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed = []
+    push = streaming.engine(STATE).stream.push
+    monkeypatch.setattr(
+        streaming.engine(STATE).stream, "push", lambda s, v: pushed.append(v.noise) or push(s, v)
+    )
+    piece = [[("/noise/mode", "hold")], [], [], [], [("/seed", 7)], [], [], []]
+    pictures = shown(streaming, *piece, steps=3)
+    assert [noise[0][0][0] for noise in pushed] == [46] * 3 + [7] * 3
+    assert [np.array_equal(p, pictures[0]) for p in pictures] == [True] * 6 + [False] * 2
+    assert np.array_equal(pictures[6], pictures[7])
+
+
+def test_feedback_is_refused_with_stream_batch(stage: Stage, streaming: Stage) -> None:
+    stage.check_feedback()
+    with pytest.raises(BadValue, match="without it"):
+        streaming.check_feedback()
+
+
+def test_a_streamed_show_starts_from_pictures(stage: Stage, streaming: Stage, tmp_path: Path) -> None:
+    Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save(tmp_path / "grey.png")
+    piece = [[("/init", "grey.png"), ("/strength", 0.5)], [("/seed", 3)], [], [("/seed", 9)], []]
+    plain, late = shown(stage, *piece, steps=4), shown(streaming, *piece, steps=4)
+    assert streaming.behind == 1
+    assert all(furthest(a, b) <= 1 for a, b in zip(late[1:], plain))

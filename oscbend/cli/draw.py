@@ -36,6 +36,13 @@ def serve(
     precision: o.Precision = "",
     allow_pickle: o.Pickle = False,
     compile: o.Compile = False,
+    stream_batch: Annotated[
+        bool,
+        typer.Option(
+            "--stream-batch",
+            help="The steps of successive frames in one call: faster, steps - 1 frames late, no feedback.",
+        ),
+    ] = False,
 ) -> None:
     """Draw pictures live, and listen to OSC."""
     from oscbend.render import Film, opened
@@ -59,7 +66,7 @@ def serve(
         fps=fps,
     )
     loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle, compile)
-    stage = o.stage_of(model, loading, root)
+    stage = o.stage_of(model, loading, root, stream_batch=stream_batch)
     with Server(stage, opened(film, stage, o.say), address, o.say) as server:
         server.run()
 

@@ -121,7 +121,7 @@ class Loading:
     compile: bool = False
 
 
-def stage_of(model: str, how: Loading, root: Path) -> Stage:
+def stage_of(model: str, how: Loading, root: Path, *, stream_batch: bool = False) -> Stage:
     """The model, loaded, behind a stage; a warning if a graphics card lies idle."""
     from oscbend.engine import Engine
     from oscbend.net import architectures, load, options
@@ -140,7 +140,7 @@ def stage_of(model: str, how: Loading, root: Path) -> Stage:
         "dtype": options.precision(how.precision) if how.precision else None,
     }
     engine = Engine(load.load(model, loras=[options.lora(text) for text in how.lora], **loading))
-    return Stage(engine, model, root=root, loading=loading)
+    return Stage(engine, model, root=root, loading=loading, stream_batch=stream_batch)
 
 
 @contextmanager

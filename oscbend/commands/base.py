@@ -39,6 +39,9 @@ class Stage(Network, Protocol):
     def check_steps(self, state: State) -> None:
         """Raises BadValue if the model has no such steps."""
 
+    def check_feedback(self) -> None:
+        """Raises BadValue if no frame can wait for the one before it."""
+
     def load(self, source: str, state: State) -> str:
         """Loads a model beside the one that runs, its prompts encoded; gives its key."""
 

@@ -102,6 +102,8 @@ def latency(show: Show, seconds: float) -> State:
 @COMMANDS.declare("/feedback", Arg("on", "b", None, "1 or 0"), read=lambda show: (int(show.state.feedback),))
 def feedback(show: Show, on: int) -> State:
     """Image-to-image on the last frame."""
+    if on:
+        show.stage.check_feedback()
     return replace(show.state, feedback=bool(on))
 
 

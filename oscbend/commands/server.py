@@ -70,7 +70,7 @@ def sync(show: Show, id: int = 0) -> None:
 @COMMANDS.declare("/status")
 def status(show: Show) -> None:
     """Answers `/status.reply`: fps, frame ms mean and worst, queued, late, dropped, bad packets,
-    frame number, model.
+    frame number, model, behind (frames by which the picture is late: 0, or steps − 1 with --stream-batch).
     """
     show.reply("/status.reply", *show.status())
 

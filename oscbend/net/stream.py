@@ -73,21 +73,33 @@ class Flight:
 
 @dataclass(frozen=True, eq=False)
 class Arrival:
-    """A frame at its end.
+    """A frame that has arrived.
 
     Args:
         structure, values: what was asked for when it began.
-        image: RGB around −1…1, [1, 3, H, W]; None if it failed.
-        error: why it failed.
+        image: RGB around −1…1, [1, 3, H, W].
     """
 
     structure: Structure
     values: Values
-    image: Tensor | None = None
-    error: Exception | None = None
+    image: Tensor
 
 
-Row = Flight | Arrival | None
+@dataclass(frozen=True, eq=False)
+class Lost:
+    """A frame that will not arrive.
+
+    Args:
+        structure, values: what was asked for when it began.
+        error: why.
+    """
+
+    structure: Structure
+    values: Values
+    error: Exception
+
+
+Row = Flight | Lost | None
 """A frame that flies, one that has failed and waits for its turn to say so, or none."""
 
 
@@ -114,7 +126,7 @@ class Stream:
         """True if all rows hold the same frame, so that the next one would be the same picture again."""
         return self._repeats >= self.behind
 
-    def push(self, structure: Structure, values: Values) -> Arrival | None:
+    def push(self, structure: Structure, values: Values) -> Arrival | Lost | None:
         """Takes a frame in, moves all by one step, and gives the one that arrives; None while the rows fill.
 
         If it raises, nothing has happened.
@@ -156,7 +168,7 @@ class Stream:
         self._shape = shape
         self._rows = [None] * len(steps)
 
-    def _begun(self, structure: Structure, values: Values) -> Flight | Arrival:
+    def _begun(self, structure: Structure, values: Values) -> Flight | Lost:
         """A frame with its prompt read and its first noise drawn, or why that cannot be."""
         newest = self._rows[0]
         if newest is not None and newest.structure == structure:
@@ -177,7 +189,7 @@ class Stream:
             and alike(row.values, before.values, ticking=bends.ticking(row.structure.bends))
         )
 
-    def _landed(self, row: Row) -> Arrival | None:
+    def _landed(self, row: Row) -> Arrival | Lost | None:
         """A frame after its last step, decoded."""
         if not isinstance(row, Flight):
             return row
@@ -287,11 +299,11 @@ class Stream:
         return plan
 
 
-def _failed(structure: Structure, values: Values, error: Exception) -> Arrival:
+def _failed(structure: Structure, values: Values, error: Exception) -> Lost:
     """A frame that will not become a picture; full memory is no frame's own failure, and is raised."""
     if isinstance(error, RuntimeError) and is_full(error):
         raise error
-    return Arrival(structure, values, error=error)
+    return Lost(structure, values, error)
 
 
 def _row_of(site: str, start: int, rows: int) -> int:

@@ -127,9 +127,12 @@ class Server:
             self.loop.state,
             "" if self.address.host not in ("127.0.0.1", "::1", "localhost") else " (this machine only)",
         )
+        shown = f"model={state.model} size={state.width}x{state.height}"
+        if self.loop.stage.stream_batch:
+            shown += f" behind={self.loop.stage.behind}"
         return (
             f"oscbend ready osc={self.doors.host}:{self.doors.port} web=http://{self.doors.host}:{self.web.port}"
-            f" frames={self.frames.address} model={state.model} size={state.width}x{state.height}{only}"
+            f" frames={self.frames.address} {shown}{only}"
         )
 
     def close(self) -> None:

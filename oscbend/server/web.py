@@ -24,7 +24,7 @@ from oscbend.server.picture import PAGE, Picture
 from oscbend.server.query import Query
 from oscbend.snapshot import Snapshot
 
-STATUS = ("fps", "frame_ms", "worst_ms", "queued", "late", "dropped", "bad", "frame", "model")
+STATUS = ("fps", "frame_ms", "worst_ms", "queued", "late", "dropped", "bad", "frame", "model", "behind")
 HEADERS_MAX = 16384
 """Longest head of a request, in bytes."""
 
