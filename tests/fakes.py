@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-<<<<<<< HEAD
 from contextlib import AbstractContextManager, nullcontext
-=======
 from dataclasses import replace
->>>>>>> stream
 
 import numpy as np
 
