@@ -12,11 +12,13 @@ from oscbend import bends
 from oscbend.errors import BadMessage, BadValue
 from oscbend.state import (
     ANGLE,
+    BLACK,
     GUIDANCE,
     MIX,
     SEED,
     SPEED,
     WEIGHT,
+    WET,
     WINDOW,
     XY,
     XY_ADDRESS,
@@ -87,6 +89,8 @@ FIXED = {
     "/noise/angle": ANGLE,
     "/noise/speed": SPEED,
     XY_ADDRESS: XY,
+    "/black": BLACK,
+    "/wet": WET,
 }
 
 

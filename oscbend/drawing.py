@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from oscbend import bends
 from oscbend.frame import Pending, Rendered, Structure, Values, alike
 
@@ -17,6 +19,7 @@ class Drawing:
         epoch: of the stage.
         pending: the pictures.
         times_s: when the frames are shown, on the clock of the show; the rest of the batch is padding.
+        blacks: how dark they are shown, 0..1.
     """
 
     structure: Structure
@@ -24,6 +27,7 @@ class Drawing:
     epoch: int
     pending: Pending
     times_s: tuple[float, ...]
+    blacks: tuple[float, ...]
 
     def serves(self, structure: Structure, values: Values, epoch: int) -> bool:
         """True if drawing would give the same pictures again."""
@@ -51,3 +55,20 @@ class Failed:
     def result(self) -> Rendered:
         """Raises the error."""
         raise self.error
+
+
+def darkened(picture: np.ndarray, black: float) -> np.ndarray:
+    """A picture, faded to black: itself at 0, nothing but black at 1.
+
+    Args:
+        picture: uint8 [H, W, 4], RGBA; not written to.
+        black: 0..1, in steps of 1/256.
+    """
+    keep = round(256 * (1.0 - black))
+    if keep >= 256:
+        return picture
+    dark = np.zeros_like(picture)
+    if keep > 0:
+        np.right_shift(picture * np.uint16(keep), 8, out=dark, casting="unsafe")
+    dark[..., 3] = picture[..., 3]
+    return dark

@@ -92,6 +92,7 @@ class Values:
             Index S is what follows the last step (`latent.end`, `vae.*`, `image`). G is 2 when guided
             (0 unconditional, 1 conditional), else 1; sites outside the U-Net read the last branch.
         ticks: int64 [B], frame numbers, for what changes from frame to frame by itself.
+        limit: float32 [B] or [1], how many times its RMS bent activations have at most; 0 for no limit.
         init: uint8 [B, H, W, 3 or 4], the pictures to start from when `start` > 0 (None: feedback is
             not asked for and no picture is given).
     """
@@ -103,6 +104,7 @@ class Values:
     params: tuple[Mapping[str, np.ndarray], ...] = ()
     weights: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 1), np.float32))
     ticks: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
+    limit: np.ndarray = field(default_factory=lambda: np.zeros(1, np.float32))
     init: np.ndarray | None = None
 
     @property
@@ -122,6 +124,7 @@ def alike(a: Values, b: Values, *, ticking: bool = True) -> bool:
         (a.prompts, a.negative, a.noise) == (b.prompts, b.negative, b.noise)
         and _same(a.guidance, b.guidance)
         and _same(a.weights, b.weights)
+        and _same(a.limit, b.limit)
         and (not ticking or _same(a.ticks, b.ticks))
         and len(a.params) == len(b.params)
         and all(_same_params(one, other) for one, other in zip(a.params, b.params))

@@ -11,7 +11,7 @@ import numpy as np
 
 from oscbend.commands import Changes, Reply, Show, perform
 from oscbend.commands.direct import Direct
-from oscbend.drawing import Drawing, Failed
+from oscbend.drawing import Drawing, Failed, darkened
 from oscbend.errors import BadMessage, OutOfMemory, one_line
 from oscbend.features import Buses
 from oscbend.frame import Frame, Structure, Values
@@ -75,6 +75,9 @@ class Loop:
         """Are shown the state of every frame before it is drawn; they take it and never wait."""
         self.frame: Frame | None = None
         self.number = 0
+        self._picture: np.ndarray | None = None
+        self._dark: tuple[np.ndarray, float, np.ndarray] | None = None
+        self._black = 0.0
         self.failed = 0
         self.over = False
         self.bad_packets: Callable[[], int] = lambda: schedule.bad
@@ -138,15 +141,16 @@ class Loop:
             batch: B; by itself as many as there are.
         """
         structure, values = collate(shots, batch or len(shots))
+        blacks = tuple(shot.black for shot in shots)
         newest, epoch = self._newest, self.stage.epoch
         if newest is not None and newest.serves(structure, values, epoch):
-            drawing = replace(newest, times_s=tuple(times_s))
+            drawing = replace(newest, times_s=tuple(times_s), blacks=blacks)
         else:
             try:
                 pending = self.stage.submit(structure, values)
             except Exception as error:  # whatever a network throws, the show goes on with the picture it had
                 pending = Failed(error)
-            drawing = Drawing(structure, values, epoch, pending, tuple(times_s))
+            drawing = Drawing(structure, values, epoch, pending, tuple(times_s), blacks)
         before, self._flying, self._newest = self._flying, drawing, drawing
         if before is not None:
             self._finish(before)
@@ -179,6 +183,7 @@ class Loop:
         if self.state.feedback:
             self.land()
         shot = self.modulation.shot(self.state, now_s, self.stage)
+        self._black = shot.black
         self._report_dormant(shot)
         if self.observers:
             snapshot = self.snapshot(now_s)
@@ -187,8 +192,7 @@ class Loop:
         if self.state.freeze and self._prepared:
             return None
         self._prepared = True
-        last = None if self.frame is None else self.frame.picture
-        init = self.stage.init(self.state, last, self.modulation.show_s)
+        init = self.stage.init(self.state, self._picture, self.modulation.show_s)
         if init is None:
             return replace(shot, structure=replace(shot.structure, start=0))
         return replace(shot, values=replace(shot.values, init=init))
@@ -219,28 +223,43 @@ class Loop:
         if not all(finite):
             self.failed += finite.count(False)
             self._newest = None
-        for picture, good, time_s in zip(pictures, finite, drawing.times_s):
-            self.publish(picture if good else self.held(structure), time_s)
+        for picture, good, time_s, black in zip(pictures, finite, drawing.times_s, drawing.blacks):
+            self.publish(picture if good else self.held(structure), time_s, black)
         self._report_behind()
 
-    def publish(self, picture: np.ndarray, now_s: float) -> Frame:
-        """Gives a picture to all sinks."""
+    def publish(self, picture: np.ndarray, now_s: float, black: float | None = None) -> Frame:
+        """Gives a picture to all sinks.
+
+        Args:
+            picture: as drawn.
+            now_s: when it is shown.
+            black: how dark, 0..1; None as dark as the state says now.
+        """
         self._shown_s.append(now_s)
-        self.frame = Frame(self.number, now_s, picture)
+        self._picture = picture
+        self.frame = Frame(
+            self.number, now_s, self._darkened(picture, self._black if black is None else black)
+        )
         self.number += 1
         for sink in self.sinks:
             sink.put(self.frame)
         return self.frame
 
     def held(self, structure: Structure | None = None) -> np.ndarray:
-        """The last good picture; before there is one, a dark one."""
-        if self.frame is not None:
-            return self.frame.picture
+        """The last good picture, before any fade; before there is one, a dark one."""
+        if self._picture is not None:
+            return self._picture
         height = structure.height if structure else self.state.height
         width = structure.width if structure else self.state.width
         dark = np.zeros((height, width, 4), np.uint8)
         dark[..., 3] = 255
         return dark
+
+    def _darkened(self, picture: np.ndarray, black: float) -> np.ndarray:
+        """A picture as dark as it is shown; one that stands is not made dark anew."""
+        if self._dark is None or self._dark[1] != black or not _one(self._dark[0], picture):
+            self._dark = picture, black, darkened(picture, black)
+        return self._dark[2]
 
     def status(self) -> tuple[float | int | str, ...]:
         """fps, frame ms mean and worst, queued, late, dropped, bad packets, frame number, model, behind."""
@@ -371,3 +390,8 @@ class Loop:
             self._blamed.clear()
         self._blamed.add(structure)
         self.worker.submit(self.stage.blame_job(structure, values, what))
+
+
+def _one(a: np.ndarray, b: np.ndarray) -> bool:
+    """True if two pictures are the same memory."""
+    return a.shape == b.shape and a.ctypes.data == b.ctypes.data

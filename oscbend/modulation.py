@@ -31,11 +31,18 @@ Read = Callable[[State, Control, Network], np.ndarray]
 
 @dataclass(frozen=True)
 class Shot:
-    """What one frame needs, and the bends that had no place in it."""
+    """What one frame needs.
+
+    Args:
+        structure, values: what is drawn.
+        dormant: the bends that had no place in it.
+        black: how dark the picture is shown, 0..1.
+    """
 
     structure: Structure
     values: Values
     dormant: tuple[str, ...] = ()
+    black: float = 0.0
 
 
 class Modulation:
@@ -155,10 +162,11 @@ class Modulation:
             params=params,
             weights=np.stack(weights) if weights else np.zeros((0, steps, branches, 1), np.float32),
             ticks=np.array([self.tick], np.int64),
+            limit=np.array([state.limit], np.float32),
         )
-        if structure.guided:
-            return Shot(structure, values, dormant)
-        return Shot(structure, replace(values, weights=values.weights[:, :, -1:, :]), dormant)
+        if not structure.guided:
+            values = replace(values, weights=values.weights[:, :, -1:, :])
+        return Shot(structure, values, dormant, self._number(state, "/black", network))
 
     def _number(self, state: State, address: str, network: Network) -> float:
         return float(self._shown(state, Control(address, FIXED[address]), network)[0])
@@ -227,6 +235,7 @@ class Modulation:
         params: list[dict[str, np.ndarray]] = []
         weights: list[np.ndarray] = []
         dormant: list[str] = []
+        wet = self._number(state, "/wet", network)
         for bend in state.bends:
             if not bend.on:
                 continue
@@ -239,7 +248,7 @@ class Modulation:
                 arg.name: self._param(state, bend, arg, sites[0], network)
                 for arg in bends.OPERATORS[bend.op].live
             }
-            mix = float(self._shown(state, Control(bend.address("mix"), MIX), network)[0])
+            mix = wet * float(self._shown(state, Control(bend.address("mix"), MIX), network)[0])
             window = self._shown(state, Control(bend.address("window"), WINDOW), network)
             static = tuple(sorted(bend.static.items()))
             for site in sites:
@@ -323,5 +332,6 @@ def collate(shots: Sequence[Shot], batch: int) -> tuple[Structure, Values]:
         ),
         weights=np.concatenate([v.weights for v in values], axis=-1),
         ticks=np.concatenate([v.ticks for v in values]),
+        limit=np.concatenate([v.limit for v in values]),
         init=np.concatenate(inits) if inits else None,
     )

@@ -347,6 +347,8 @@ SPEED = Arg("speed", "f", 0.05, "how fast the noise walks", live=True, lo=-10.0,
             musical=(0.0, 0.5), unit="turns/s")  # fmt: skip
 WEIGHT = Arg("weight", "f", None, "share of this prompt in the blend", live=True, lo=0.0, hi=100.0,
              musical=(0.0, 1.0))  # fmt: skip
+BLACK = Arg("black", "f", 0.0, "0 the picture, 1 black", live=True, lo=0.0, hi=1.0, musical=(0.0, 1.0))
+WET = Arg("wet", "f", 1.0, "0 no bend, 1 all of them", live=True, lo=0.0, hi=1.0, musical=(0.0, 1.0))
 XY = Arg("xy", "f", (0.0, 0.0), "across, and down", live=True, size=2, lo=0.0, hi=1.0,
          musical=(0.0, 1.0))  # fmt: skip
 MIX = Arg("mix", "f", 1.0, "how much of the bend", live=True, lo=0.0, hi=1.0, musical=(0.0, 1.0),

@@ -95,6 +95,10 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/strength": ("/strength", (0.3,)),
     "/init": ("/init", ("face.png",)),
     "/model": ("/model", ("other",)),
+    "/black": ("/black", (0.5,)),
+    "/wet": ("/wet", (0.5,)),
+    "/panic": ("/panic", ()),
+    "/limit": ("/limit", (2,)),
     "/freeze": ("/freeze", (1,)),
     "/pause": ("/pause", (1,)),
     "/get": ("/get", ("/seed",)),
@@ -243,6 +247,10 @@ def test_a_site_may_be_a_number(send: Stagehand) -> None:
         ("/nowhere", (), UnknownName, "/nowhere"),
         ("/bend/*/q", (1,), UnknownName, "address"),
         ("/pause/x", (1,), UnknownName, "address"),
+        ("/black", ("dark",), BadValue, "number"),
+        ("/black", (1, 2, 3), BadValue, "too much"),
+        ("/limit", (0.5,), BadValue, "0 .none. or at least 1"),
+        ("/panic", (1,), BadValue, "too much"),
     ],
 )
 def test_what_is_wrong_changes_nothing(
@@ -387,6 +395,38 @@ def test_setting_the_weight_of_a_prompt_ends_the_walk(send: Stagehand) -> None:
     send("/prompt/xy", 1, 1)
     send("/prompt", "e")
     assert shown(send, 0.0) == {"e": 1.0}
+
+
+def test_black_and_wet_fade_and_can_be_driven(send: Stagehand) -> None:
+    send("/black", 1, 4)
+    assert send.at(1.0, "/black") == 0.25
+    assert send.at(4.0, "/black") == 1.0
+    send("/black", 0)
+    assert send.at(4.0, "/black") == 0.0
+    send("/wet", "0.5 1")
+    assert send.at(4.5, "/wet") == 0.75
+    send("/feature/rms/range", 0, 1)
+    send("/feature/rms", 0.25)
+    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send("/wet/map", "rms", 0, 1)
+    assert send.at(5.0, "/wet") == 0.25
+
+
+def test_panic_is_dry_at_once_whatever_drives_and_comes_back(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/feature/rms", 1.0)
+    send("/lag", 2.0)
+    send("/wet", 0.5)
+    send("/wet", 0.75)
+    send("/wet/mod/1", "rms", 1.0)
+    send("/wet/map", "rms", 0.5, 1)
+    before = send.show.state.bends
+    send("/panic")
+    assert send.at(0.0, "/wet") == 0.0
+    assert send.show.state.bends == before
+    send("/wet", 1, 2)
+    assert send.at(1.0, "/wet") == 0.5
+    assert send.at(2.0, "/wet") == 1.0
 
 
 def test_words_that_the_model_does_not_know_are_told(send: Stagehand) -> None:

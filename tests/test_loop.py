@@ -259,6 +259,47 @@ def test_a_film_to_start_from_stands_while_the_show_is_paused() -> None:
     assert times == pytest.approx([0.05, 0.1, 0.1, 0.1])
 
 
+def test_black_acts_on_what_is_shown_and_not_on_what_is_drawn() -> None:
+    show = Show(noise="hold")
+    assert red(show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 2.0))) == 200
+    drawn = len(show.stage.drawn)
+    half = show(("/black", 0.5))
+    assert red(half) == 100
+    assert show().picture is half.picture, "nothing is made dark twice"
+    dark = show(("/black", 1))
+    assert dark.picture[..., :3].max() == 0
+    assert dark.picture[..., 3].min() == 255
+    assert len(show.stage.drawn) == drawn
+    assert red(show(("/black", 0))) == 200
+
+
+def test_a_picture_that_is_held_fades_too() -> None:
+    show = Show()
+    show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 2.0))
+    show(("/freeze", 1), ("/black", 1, 0.1))
+    assert red(show()) == 100
+    assert red(show()) == 0
+    show.stage.broken = True
+    assert red(show(("/freeze", 0), ("/black", 0))) == 200, "the last good picture is kept as it was drawn"
+
+
+def test_feedback_starts_from_what_was_drawn_however_dark_it_was_shown() -> None:
+    show = Show()
+    show(("/feedback", 1), ("/bend/1", "add", "latent.0"), ("/bend/1/r", 2.0), ("/black", 1))
+    show()
+    init = show.stage.drawn[-1][1].init
+    assert init is not None
+    assert init[0, 0, 0, 0] == 200
+
+
+def test_a_frame_on_its_way_is_as_dark_as_when_it_was_begun() -> None:
+    show = Carded()
+    show(("/bend/1/r", 2.0), ("/black", 0.5))
+    show(("/bend/1/r", 1.6), ("/black", 0))
+    show.loop.land()
+    assert show.reds == [100, 100, 160]
+
+
 def test_whatever_goes_wrong_in_a_job_becomes_one_line() -> None:
     def work() -> Any:
         raise KeyError("a\nb")
@@ -305,6 +346,8 @@ def test_where_nothing_changes_the_frame_is_published_again_and_not_drawn() -> N
         ("/bend/1/site", "latent.1"),
         ("/bend/1/select", "rows 0 0.5"),
         ("/bend/1/free",),
+        ("/wet", 0.5),
+        ("/limit", 2),
         ("/prompt", "another"),
         ("/seed", 7.5),
         ("/guidance", 4.0),

@@ -233,6 +233,14 @@ def test_a_component_is_added_to_all_of_a_vector() -> None:
     assert Modulation(buses).shot(state, 0.0, STAGE).values.params[0]["angles"].tolist() == [[2.0] * 6]
 
 
+def test_wet_scales_every_mix() -> None:
+    state = State().with_bend(Bend("1", "add", "latent.0")).with_bend(Bend("2", "add", "latent.end"))
+    state = state.with_value("/bend/2/mix", 0.5).with_value("/wet", 0.5)
+    weights = modulation().shot(state, 0.0, STAGE).values.weights
+    assert [weights[0, 0].max(), weights[1, -1].max()] == [0.5, 0.25]
+    assert not modulation().shot(state.with_value("/wet", 0.0), 0.0, STAGE).values.weights.any()
+
+
 def test_fresh_noise_is_new_in_every_frame_and_the_same_in_every_run() -> None:
     one, two = modulation(), modulation()
     state = State(noise="fresh")

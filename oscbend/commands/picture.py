@@ -145,15 +145,3 @@ def model(show: Show, model: str) -> Job:
         return (lambda now: replace(now, model=key)), []
 
     return Job("/model", work, (model,), show.sender)
-
-
-@COMMANDS.declare("/freeze", Arg("on", "b", None, "1 or 0"), read=lambda show: (int(show.state.freeze),))
-def freeze(show: Show, on: int) -> State:
-    """Holds the picture; messages are still heard."""
-    return replace(show.state, freeze=bool(on))
-
-
-@COMMANDS.declare("/pause", Arg("on", "b", None, "1 or 0"), read=lambda show: (int(show.state.pause),))
-def pause(show: Show, on: int) -> State:
-    """Stops time: what moves by itself stands, what is sent still acts."""
-    return replace(show.state, pause=bool(on))

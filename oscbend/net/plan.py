@@ -17,6 +17,7 @@ from oscbend.errors import BadValue, UnknownName
 from oscbend.frame import Structure, Values, branched
 from oscbend.net.bent import Bent, Pictures
 from oscbend.net.chain import Chain
+from oscbend.net.limit import limited
 from oscbend.net.model import Model
 from oscbend.net.sampler import schedule
 from oscbend.net.transfer import Buffer
@@ -81,6 +82,7 @@ class Plan:
         if self.bent and values.weights.shape != wanted:
             raise BadValue(f"weights must be {list(wanted)}, got {list(values.weights.shape)}")
         self._host_guidance[:, 0] = values.guidance
+        self._host_limit[:] = values.limit
         with np.errstate(all="ignore"):
             for i, bent in enumerate(self.bent):
                 bent.load(values.weights[i], values.params[i])
@@ -93,6 +95,12 @@ class Plan:
             {site: bend for site, chain, bend in standing if chain.acting[step]}
             for step, standing in enumerate(self._standing)
         ]
+        if (values.limit > 0).any():
+            self.at = [{site: self._limited(site, bend) for site, bend in here.items()} for here in self.at]
+
+    def _limited(self, site: str, bend: Bend) -> Bend:
+        rows = self._limit.flatten() if branched(site) else self._limit[0]
+        return partial(limited, bend, rows)
 
     def _standing_at(self, step: int) -> list[tuple[str, Chain, Bend]]:
         """The sites of a step at which bends are armed, with the chains there as functions of x alone."""
@@ -113,9 +121,14 @@ class Plan:
     def _place(self, model: Model) -> None:
         """Gives every live value its part of the buffer."""
         holders: list[Bent | Chain] = [*self.bent, *self._chains.values()]
-        shapes = [(self.batch, 1), *(shape for holder in holders for shape in holder.shapes())]
+        shapes = [
+            (self.batch, 1),
+            (self.branches, self.batch),
+            *(shape for holder in holders for shape in holder.shapes()),
+        ]
         self._buffer = Buffer(shapes, model.device, model.lane)
         self._host_guidance, self.guidance = self._buffer.part()
+        self._host_limit, self._limit = self._buffer.part()
         for holder in holders:
             holder.settle(self._buffer.part)
 

@@ -271,6 +271,7 @@ class Stream:
             params=tuple(shared.inside.params(u, crew, crew) for u in range(len(plan.bent))),
             weights=np.broadcast_to(weights[:, None], (len(weights), plan.steps + 1, *weights.shape[1:])),
             ticks=np.concatenate([flight.values.ticks for flight in crew]),
+            limit=np.concatenate([flight.values.limit for flight in crew]),
         )
         plan.load(values)
         for bent in plan.bent:
