@@ -18,6 +18,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from struct import pack, unpack
 from typing import Any
@@ -176,8 +177,9 @@ def _single(value: float) -> str:
     """The shortest decimal that is this number in 32 bits; always told from a whole number."""
     for digits in range(1, 10):
         text = f"{value:.{digits}g}"
-        if unpack(">f", pack(">f", float(text))) == (value,):
-            break
+        with suppress(OverflowError):  # rounded up beyond what 32 bits hold
+            if unpack(">f", pack(">f", float(text))) == (value,):
+                break
     return text if set(text) & set(".en") else f"{text}.0"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from oscbend.table import Arg, Value
@@ -219,7 +220,11 @@ class State:
 
     def bend(self, id: str) -> Bend | None:
         """The bend called `id`, if there is one."""
-        return next((b for b in self.bends if b.id == id), None)
+        return self._bends_by_id.get(id)
+
+    @cached_property
+    def _bends_by_id(self) -> dict[str, Bend]:
+        return {bend.id: bend for bend in self.bends}
 
     def with_bend(self, bend: Bend) -> State:
         """The state with `bend` in place of its namesake, or after all others."""

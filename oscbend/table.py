@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from oscbend.errors import BadValue, UnknownName
@@ -185,12 +186,12 @@ class Row:
                 return arg
         raise UnknownName(f"parameter of {self.name}", name, [a.name for a in self.args])
 
-    @property
+    @cached_property
     def live(self) -> tuple[Arg, ...]:
         """Arguments that may change in every frame."""
         return tuple(a for a in self.args if a.live)
 
-    @property
+    @cached_property
     def static(self) -> tuple[Arg, ...]:
         """Arguments that belong to the structure."""
         return tuple(a for a in self.args if not a.live)

@@ -161,7 +161,8 @@ def test_pickled_weights_are_refused_unless_allowed(checkpoint: Checkpoint, tmp_
     weights.unlink()
     with pytest.raises(BadModel, match="--allow-pickle"):
         load(str(folder))
-    assert furthest(draw(folder, allow_pickle=True), draw(checkpoint("sd1"))) == 0
+    # Weights that lie otherwise in memory are summed in another order by some processors.
+    assert furthest(draw(folder, allow_pickle=True), draw(checkpoint("sd1"))) <= 1
 
 
 def test_a_pickled_single_file_is_refused(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import pytest
 from webbed import OSC_PORT, Webbed
 
-from oscbend.commands import addresses
 from oscbend.server.query import EXTENSIONS
-from oscbend.server.tree import ATTRIBUTES
+from oscbend.server.tree import ATTRIBUTES, listed
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def test_the_root_holds_everything(show: Webbed) -> None:
             walk(below)
 
     walk(show.json("/"))
-    assert set(addresses(seen.show)) <= found
+    assert set(listed(seen.show)) <= found
 
 
 def test_arming_and_freeing_change_the_tree(show: Webbed) -> None:

@@ -14,7 +14,7 @@ from watched import Watched
 from oscbend.bends import OPERATORS
 from oscbend.commands import COMMANDS, addresses, find
 from oscbend.osc import Message, decode, encode_message
-from oscbend.server.tree import ATTRIBUTES, UNITS, Changes, Tree
+from oscbend.server.tree import ATTRIBUTES, UNITS, Changes, Tree, listed
 from oscbend.snapshot import Snapshot
 
 FULL = (
@@ -25,6 +25,7 @@ FULL = (
     ("/bend/3", "matrix", "latent.*"),
     ("/bend/4", "steer", "unet.in"),
     ("/bend/1/angle/map", "rms", 0.0, 3.0),
+    ("/seed/mod/2", "rms", 5.0),
     ("/prompt/2", "a forest"),
 )
 
@@ -47,10 +48,17 @@ def nodes(of: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_every_address_is_in_the_tree_at_its_place(watched: Watched) -> None:
     seen = watched(*FULL)
     found = {n["FULL_PATH"]: n for n in nodes(node(seen, "/"))}
-    assert set(addresses(seen.show)) <= set(found)
+    assert set(listed(seen.show)) <= set(found)
     for path, n in found.items():
         for name, below in n.get("CONTENTS", {}).items():
             assert below["FULL_PATH"] == f"{path.rstrip('/')}/{name}"
+
+
+def test_every_command_is_there_once_there_is_something_to_command(watched: Watched) -> None:
+    seen = watched(*FULL)
+    assert {find(a)[0].name for a in Tree(seen).leaves} == set(COMMANDS)
+    left_out = set(addresses(seen.show)) - set(listed(seen.show))
+    assert {find(a)[0].name for a in left_out} == {"{any}/mod/{n}"}
 
 
 def test_what_is_not_an_address_is_a_container(watched: Watched) -> None:
@@ -172,7 +180,7 @@ def test_every_node_is_whole_and_fits_its_types(watched: Watched) -> None:
 def test_values_are_what_get_answers(watched: Watched) -> None:
     seen = watched(*FULL)
     tree = Tree(seen)
-    readable = [a for a in addresses(seen.show) if find(a)[0].read is not None]
+    readable = [a for a in listed(seen.show) if find(a)[0].read is not None]
     assert len(readable) > 40
     for address in readable:
         told = watched.asked(address)
@@ -238,6 +246,10 @@ class TestChanges:
     def test_another_site_has_another_musical_range(self, watched: Watched) -> None:
         watched(("/bend/1", "add", "latent.0"))
         assert self.differing(watched, ("/bend/1/site", "unet.in")).changed == ("/bend/1/r",)
+
+    def test_an_addition_is_added(self, watched: Watched) -> None:
+        watched(("/seed/mod/1", "rms", 2.0))
+        assert self.differing(watched, ("/seed/mod/3", "rms", 5.0)) == (("/seed/mod/3",), (), ())
 
     def test_a_new_feature_is_added_and_one_of_another_size_changed(self, watched: Watched) -> None:
         watched()

@@ -141,11 +141,11 @@ def first_live(show: Show, id: str) -> Control:
     "/bend/{id}/x",
     Arg("value", "f", None, "0..1", lo=0.0, hi=1.0),
     tags=("view",),
-    read=lambda show, id: read_normed(show, first_live(show, id)),
+    read=lambda show, id: read_normed(show, first_live(show, id))[:1],
 )
 def x(show: Show, id: str, value: float) -> State:
     """The operator's first parameter over its musical range: for faders and MIDI."""
-    return normed(show, first_live(show, id), value)
+    return normed(show, first_live(show, id), (value,))
 
 
 @COMMANDS.declare("/bend/{id}/mix", MIX, read=lambda show, id: read_live(show, f"/bend/{id}/mix"))

@@ -49,21 +49,29 @@ def read_normed(show: Show, control: Control) -> tuple[float, ...]:
 
 @COMMANDS.declare(
     "{any}/norm",
-    Arg("value", "f", None, "0..1", lo=0.0, hi=1.0),
+    Arg("value", "*f", None, "0..1, for all components or for each", lo=0.0, hi=1.0),
     tags=("view",),
     read=lambda show, any: read_normed(show, control_at(show, any)),
 )
-def norm(show: Show, any: str, value: float) -> State:
+def norm(show: Show, any: str, value: tuple[float, ...]) -> State:
     """Sets any live control over its musical range."""
     return normed(show, control_at(show, any), value)
 
 
-def normed(show: Show, control: Control, value: float) -> State:
-    """The state with a control at `value` (0..1) of its musical range."""
-    lo, hi = musical_range(show.state, control, show.stage)
-    number = lo + (hi - lo) * value
+def normed(show: Show, control: Control, value: tuple[float, ...]) -> State:
+    """The state with a control at `value` (0..1) of its musical range.
+
+    Raises:
+        BadValue: neither one value nor as many as the control has.
+    """
     size = control.arg.size
-    return set_live(show, control.address, number if size == 1 else (number,) * size)
+    if len(value) not in (1, size):
+        raise BadValue(
+            f"{control.address}/norm takes one value{f' or {size}' if size > 1 else ''}, got {len(value)}"
+        )
+    lo, hi = musical_range(show.state, control, show.stage)
+    numbers = tuple(lo + (hi - lo) * v for v in value)
+    return set_live(show, control.address, numbers[0] if size == 1 else numbers * (size // len(value)))
 
 
 def _glide_left(show: Show, any: str) -> tuple[Any, ...]:

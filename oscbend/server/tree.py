@@ -134,7 +134,7 @@ class Tree:
             for c in controls(show.state, show.stage)
         }
         ops = {bend.id: bend.op for bend in show.state.bends}
-        for address in _shown(show):
+        for address in listed(show):
             row, captured = find(address)
             op = ops.get(captured.get("id", ""), "")
             param = captured.get("param", "") if op else ""
@@ -200,7 +200,7 @@ class Tree:
             self._below[parent].append(path)
 
 
-def _shown(show: Show) -> list[str]:
+def listed(show: Show) -> list[str]:
     """Every address that exists; but of the places for additions to a control, only those that are taken."""
     taken = {f"{address}/mod/{n}" for address, mods in show.state.mods.items() for n in mods}
     return [a for a in addresses(show) if "/mod/" not in a or a in taken]
