@@ -195,7 +195,7 @@ def test_a_site_may_be_a_number(send: Stagehand) -> None:
         ("/bend/a/r", (1, 2), BadValue, "one value"),
         ("/bend/a/branch", ("left",), UnknownName, "branch"),
         ("/bend/a/select", ("rows 0.4",), BadMessage, "rows"),
-        ("/bend/free", (1,), BadValue, "too much"),
+        ("/bend/free", (2,), BadValue, "too much"),
         ("/bend/to", ("add", "latent.0"), BadValue, "taken"),
         ("/bend/a/k/map", ("rms",), UnknownName, "live control"),
         ("/bend/d/k/map", ("rms",), BadValue, "static"),
@@ -250,7 +250,7 @@ def test_a_site_may_be_a_number(send: Stagehand) -> None:
         ("/black", ("dark",), BadValue, "number"),
         ("/black", (1, 2, 3), BadValue, "too much"),
         ("/limit", (0.5,), BadValue, "0 .none. or at least 1"),
-        ("/panic", (1,), BadValue, "too much"),
+        ("/panic", (2,), BadValue, "too much"),
     ],
 )
 def test_what_is_wrong_changes_nothing(
