@@ -208,9 +208,7 @@ def parse_args(row: Row, atoms: Sequence[Any], say: Callable[[str], None]) -> di
         BadValue: too many, too few, or wrong ones.
     """
     rest = list(atoms)
-    if (
-        not row.args and len(rest) == 1 and (rest[0] is None or rest[0] is True)
-    ):  # what a button sends that must send something
+    if not row.args and rest in ([None], [True]):  # what a button sends that must send something
         rest = []
     if len(rest) == 1 and isinstance(rest[0], str) and len(row.args) > 1:
         rest = list(rest[0].split())
