@@ -18,6 +18,7 @@ from oscbend.errors import BadValue, one_line
 from oscbend.frame import Done, Earlier, Pending, Rendered, Structure, Values
 from oscbend.net import heap
 from oscbend.net.captured import network_for
+from oscbend.net.device import settle
 from oscbend.net.load import best_device
 from oscbend.net.memory import is_full, room_for
 from oscbend.net.model import Model
@@ -59,6 +60,7 @@ class Engine:
     def __init__(self, model: Model, *, live: bool = False) -> None:
         if model.device.type == "cpu":
             heap.keep()
+        settle(model.device, live=live)
         self.model = model
         self.eager = Eager(model)
         self.network: Network = network_for(model, live=live)

@@ -1,4 +1,7 @@
-"""On an NVIDIA card: the same pictures as on the CPU, and every operator in half precision."""
+"""On an NVIDIA card: the same pictures as on the CPU, and every operator in half precision.
+
+Recordings and copies are in test_gpu_graphs.
+"""
 
 from __future__ import annotations
 

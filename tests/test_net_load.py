@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import single_file
 import torch
+from diffusers.models.attention_processor import Attention
 from drawing import furthest, reference, structure, values
 from safetensors.torch import load_file, save_file
 
@@ -68,6 +69,38 @@ def single(request: pytest.FixtureRequest, checkpoint: Checkpoint, tmp_path: Pat
     """A single file in the original layout, and the folder that it was made from."""
     folder = checkpoint(request.param)
     return single_file.write(folder, tmp_path / "model.safetensors"), folder
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sdxl"])
+def test_all_attention_is_the_fused_one(
+    checkpoint: Checkpoint, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fused, calls = torch.nn.functional.scaled_dot_product_attention, []
+
+    def counted(*given: Any, **options: Any) -> Any:
+        calls.append(given[0].shape)
+        return fused(*given, **options)
+
+    model = load(str(checkpoint(kind)), device="cpu")
+    engine = Engine(model)
+    s = structure(steps=1)
+    engine.encode(*values(s).texts)
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", counted)
+    engine.submit(s, values(s))
+    layers = [
+        m for part in (model.unet, model.vae.decoder) for m in part.modules() if isinstance(m, Attention)
+    ]
+    assert len(calls) == len(layers) > 5
+
+
+@pytest.mark.parametrize(
+    ("device", "layout"),
+    [("cpu", torch.channels_last), ("cuda", torch.channels_last), ("mps", torch.contiguous_format)],
+)
+def test_convolutions_get_the_layout_that_their_device_wants(
+    device: str, layout: torch.memory_format
+) -> None:
+    assert loading._layout(torch.device(device)) is layout
 
 
 def test_a_single_file_draws_what_its_folder_draws(single: tuple[Path, Path]) -> None:
