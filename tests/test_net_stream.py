@@ -420,8 +420,10 @@ def shows(draw: st.DrawFn) -> list[Asked]:
     for n in range(draw(st.integers(3, 7))):
         if draw(st.booleans()):
             chain = tuple(draw(st.lists(armed, max_size=3, unique_by=lambda bend: bend.id)))
-        s = structure(steps=draw(st.sampled_from([4] * 9 + [2])), sampler=sampler, guided=guided, bends=chain)
-        frames.append(changing(s, n, *[MOVES[bend.op] for bend in chain]))
+        steps = draw(st.sampled_from([4] * 9 + [2]))
+        there = tuple(bend for bend in chain if bend.site not in [f"latent.{k}" for k in range(steps, 4)])
+        s = structure(steps=steps, sampler=sampler, guided=guided, bends=there)
+        frames.append(changing(s, n, *[MOVES[bend.op] for bend in there]))
     return frames
 
 
