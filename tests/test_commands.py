@@ -461,6 +461,24 @@ def test_norm_of_a_vector_sets_all_of_it(send: Stagehand) -> None:
     assert len(set(value)) == 1
 
 
+def test_norm_of_a_vector_takes_what_it_tells(send: Stagehand) -> None:
+    send("/bend/1", "add", "latent.1")
+    send("/bend/1/window/norm", 0.25, 0.75)
+    assert send.show.state.live["/bend/1/window"] == (0.25, 0.75)
+    assert send.asks("/get", "/bend/1/window/norm") == [("/bend/1/window/norm", 0.25, 0.75)]
+    with pytest.raises(BadValue, match="takes one value or 2, got 3"):
+        send("/bend/1/window/norm", 0.1, 0.2, 0.3)
+
+
+def test_what_takes_nothing_may_be_pressed_like_a_button(send: Stagehand) -> None:
+    for press in (None, True, 1, 1.0):
+        send("/bend/1", "add", "latent.1")
+        assert not send("/bend/1/free", press).bends
+    for word in (0, False, "now"):
+        with pytest.raises(BadValue, match="takes nothing"):
+            send("/bend/free", word)
+
+
 def test_setting_unmaps(send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
     send("/bend/1/r/map", "rms", 0, 1)
