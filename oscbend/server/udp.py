@@ -14,13 +14,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from oscbend.server import mmsg
 from oscbend.server.inbox import Arrivals, Inbox
+from oscbend.server.mmsg import Datagrams
 from oscbend.server.sockets import opened
 
 DATAGRAM_MAX = 65507
 """Longest datagram over IPv4, in bytes."""
 ROOM = 2**16
-TOGETHER = 1024
+TOGETHER = 256
 """How many datagrams are taken at once at most."""
 PAUSE_S = 0.0015
 """How long the thread sleeps when it has taken all there was."""
@@ -51,6 +53,7 @@ class UdpDoor:
         self.unsent = 0
         self._allow = allow
         self._socket = opened(host, port, socket.SOCK_DGRAM)
+        self._receive_all = mmsg.receiver(self._socket, TOGETHER) or self._one_by_one
         self.host, self.port = self._socket.getsockname()[:2]
         self._wake, self._woken = socket.socketpair()
         self._closed = threading.Event()
@@ -98,16 +101,21 @@ class UdpDoor:
 
     def _take(self) -> int:
         """Takes what there is, up to `TOGETHER` datagrams; tells how many."""
-        came: list[tuple[bytes, Any]] = []
-        receive = self._socket.recvfrom
         time_s = time.monotonic()
-        try:
-            while len(came) < TOGETHER:
-                came.append(receive(ROOM))
-        except OSError:  # there is no more; or, as Windows tells here, an earlier reply found nobody
-            pass
+        came = self._receive_all()
         if came:
             heard = came if self._allow is None else [one for one in came if self._allow(one[1][0])]
             self.refused += len(came) - len(heard)
             self.inbox.put(Arrivals(time_s, heard))
         return len(came)
+
+    def _one_by_one(self) -> Datagrams:
+        """What there is, where the system cannot give it all at once."""
+        came: Datagrams = []
+        receive = self._socket.recvfrom
+        try:
+            while len(came) < TOGETHER:
+                came.append(receive(ROOM))
+        except OSError:  # there is no more; or, as Windows tells here, an earlier reply found nobody
+            pass
+        return came
