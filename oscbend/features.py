@@ -62,6 +62,29 @@ class Bus:
     lo: np.ndarray = field(default_factory=lambda: np.zeros(0))
     hi: np.ndarray = field(default_factory=lambda: np.zeros(0))
     widest: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    struck: float = 0.0
+    """How much of an onset is seen, 0..1."""
+    strike: float = 0.0
+    strike_s: float = -math.inf
+    fresh: bool = False
+
+    def hit(self, level: float, time_s: float, how: Listening) -> None:
+        """Hears an onset: the feature jumps to a part of its range, unless more is left of the last one.
+
+        Args:
+            level: 0..1.
+            time_s: when.
+            how: its release is the onset's.
+        """
+        self.struck = self.strike = max(level, self._left(time_s, how))
+        self.strike_s = time_s
+        self.fresh = True
+
+    def _left(self, time_s: float, how: Listening) -> float:
+        """What is left of the last onset; nothing if there is no release."""
+        if how.release_s <= 0:
+            return 0.0
+        return self.strike * math.exp(-max(0.0, time_s - self.strike_s) / how.release_s)
 
     def feed(self, values: np.ndarray, time_s: float, how: Listening) -> None:
         """Hears one message.
@@ -149,9 +172,12 @@ class Bus:
             self.widest = np.zeros(self.size)
         self.widest = np.maximum(self.widest, self.hi - self.lo)
 
-    def close_frame(self, how: Listening) -> None:
-        """Settles what this frame sees of the messages since the last one."""
+    def close_frame(self, how: Listening, time_s: float) -> None:
+        """Settles what this frame, at `time_s`, sees of the messages since the last one."""
         self.settle(how)
+        whole = self.fresh and (how.hold == "max" or how.release_s <= 0)
+        self.struck = self.strike if whole else self._left(time_s, how)
+        self.fresh = False
         if self.count and how.hold == "max":
             self.frame = self.peak
         elif self.count and how.hold == "mean":
@@ -161,7 +187,8 @@ class Bus:
         self.count = 0
 
     def unit(self, how: Listening) -> np.ndarray:
-        """This frame's value over its range, [n] in 0..1; silence is not amplified."""
+        """This frame's value over its range, [n] in 0..1, or its onset, if that is more; silence is not
+        amplified."""
         if isinstance(how.range, tuple):
             lo = np.full(self.size, how.range[0])
             span = np.full(self.size, how.range[1] - how.range[0])
@@ -171,7 +198,7 @@ class Bus:
             span = np.maximum((self.hi if self.hi.size else self.frame) - lo, QUIET * wide)
         safe = np.where(span == 0, 1.0, span)
         unit = np.where(span == 0, 0.0, (self.frame - lo) / safe)
-        unit = np.clip(unit, 0.0, 1.0)
+        unit = np.clip(unit, self.struck, 1.0)
         return np.where(unit < how.gate, 0.0, unit) if how.gate > 0 else unit
 
 
@@ -211,12 +238,33 @@ class Buses(Mapping[str, Bus]):
         bus = self._buses.get(name)
         array = np.asarray(values, np.float64)
         if bus is None or bus.size != array.size:
-            if bus is None and len(self._buses) >= MAX_BUSES:
-                raise BadValue(f"/feature/{name}: there are {MAX_BUSES} features already")
-            bus = self._buses[name] = Bus(array.size, array)
-            self.made += 1
+            bus = self._make(name, array)
         bus.settle(how)
         bus.feed(array, time_s, how)
+
+    def hit(self, name: str, level: float, time_s: float, how: Listening) -> None:
+        """Hears an onset, of all components of the feature.
+
+        Args:
+            name: of the feature; one that is not there is made, at 0.
+            level: part of its range that it jumps to, 0..1.
+            time_s: when.
+            how: its release is the onset's.
+
+        Raises:
+            BadValue: too many buses.
+        """
+        bus = self._buses.get(name)
+        if bus is None:
+            bus = self._make(name, np.zeros(1))
+        bus.hit(level, time_s, how)
+
+    def _make(self, name: str, value: np.ndarray) -> Bus:
+        if name not in self._buses and len(self._buses) >= MAX_BUSES:
+            raise BadValue(f"/feature/{name}: there are {MAX_BUSES} features already")
+        bus = self._buses[name] = Bus(value.size, value)
+        self.made += 1
+        return bus
 
     def settle(self, listening: Mapping[str, Listening]) -> None:
         """Hears what waits in any inbox."""
@@ -224,10 +272,10 @@ class Buses(Mapping[str, Bus]):
             if bus.inbox:
                 bus.settle(listening.get(name, AS_IT_COMES))
 
-    def close_frame(self, listening: Mapping[str, Listening]) -> None:
-        """Settles what this frame sees of every bus."""
+    def close_frame(self, listening: Mapping[str, Listening], time_s: float) -> None:
+        """Settles what this frame, at `time_s`, sees of every bus."""
         for name, bus in self._buses.items():
-            bus.close_frame(listening.get(name, AS_IT_COMES))
+            bus.close_frame(listening.get(name, AS_IT_COMES), time_s)
 
     def unit(self, feature: str, listening: Mapping[str, Listening]) -> np.ndarray:
         """A feature (`bands`) or one component (`bands.3`) over its range.

@@ -131,7 +131,7 @@ class Modulation:
             network: the model that draws.
         """
         state = state.recast(self.steps, self.size)
-        self.buses.close_frame(state.listening)
+        self.buses.close_frame(state.listening, now_s)
         self.shown = {}
         self.advance(state, now_s)
         dt_s = 0.0 if self._shot_s is None else self.show_s - self._shot_s

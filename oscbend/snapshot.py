@@ -52,9 +52,10 @@ class Standing:
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """What a feature bus held; [n]."""
+    """What a feature bus held, [n], and how much of an onset."""
 
     value: np.ndarray
+    struck: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +140,7 @@ class Camera:
         moving = state.maps.keys() | state.mods.keys() | state.glides.keys()
         if not shown.keys() >= moving:
             shown = {**self._unseen(state, moving - shown.keys()), **shown}
-        heard = {name: Heard(bus.value) for name, bus in buses.items()}
+        heard = {name: Heard(bus.value, bus.struck) for name, bus in buses.items()}
         still = Still(heard, shown, self._modulation.show_s)
         return Snapshot(now_s, state, still, self._stand(state), status, buses.made)
 

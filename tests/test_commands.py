@@ -74,6 +74,7 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/feature/{name}/range": ("/feature/rms/range", (0, 2)),
     "/feature/{name}/smooth": ("/feature/rms/smooth", (0.1, 0.2, 3, 0.1)),
     "/feature/{name}/hold": ("/feature/rms/hold", ("max",)),
+    "/trig/{name}": ("/trig/rms", (0.5,)),
     "/prompt": ("/prompt", ("starry", "night")),
     "/prompt/xy": ("/prompt/xy", (0.25, 0.5)),
     "/prompt/morph": ("/prompt/morph", ("starry", "night", 2.0)),
@@ -407,7 +408,7 @@ def test_black_and_wet_fade_and_can_be_driven(send: Stagehand) -> None:
     assert send.at(4.5, "/wet") == 0.75
     send("/feature/rms/range", 0, 1)
     send("/feature/rms", 0.25)
-    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send.show.modulation.buses.close_frame(send.show.state.listening, 0.0)
     send("/wet/map", "rms", 0, 1)
     assert send.at(5.0, "/wet") == 0.25
 
@@ -490,7 +491,7 @@ def test_asking_for_a_mapped_control_tells_its_present_value(send: Stagehand) ->
     send("/feature/rms/range", 0, 1)
     send("/feature/rms", 0.5)
     send("/bend/1/r/map", "rms", 0, 4)
-    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send.show.modulation.buses.close_frame(send.show.state.listening, 0.0)
     assert send.asks("/get", "/bend/1/r") == [("/bend/1/r", pytest.approx(2.0))]
 
 
@@ -514,7 +515,7 @@ def test_a_glide_takes_over_from_a_map(send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
     send("/feature/rms/range", 0, 1)
     send("/feature/rms", 0.5)
-    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send.show.modulation.buses.close_frame(send.show.state.listening, 0.0)
     send("/bend/1/r/map", "rms", 0, 4)
     send("/bend/1/r/to", 4.0, 1.0)
     assert send.at(0.0, "/bend/1/r") == pytest.approx(2.0)
@@ -568,7 +569,7 @@ def test_a_map_is_not_slowed_by_a_lag(send: Stagehand) -> None:
     send("/bend/1/r/map", "rms", 0, 4)
     assert send.at(0.1, "/bend/1/r") == 0.0
     send("/feature/rms", 1.0)
-    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send.show.modulation.buses.close_frame(send.show.state.listening, 0.0)
     assert send.at(0.1, "/bend/1/r") == 4.0
     send("/bend/1/r", 0.0)
     assert send.at(0.6, "/bend/1/r") == pytest.approx(4 * math.exp(-1)), "from where the map had it"
@@ -580,7 +581,7 @@ def test_what_is_added_survives_setting(send: Stagehand) -> None:
     send("/feature/rms", 0.5)
     send("/feature/flux/range", 0, 1)
     send("/feature/flux", 1.0)
-    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send.show.modulation.buses.close_frame(send.show.state.listening, 0.0)
     send("/bend/1/r/mod/1", "rms", 2.0, "sqr")
     send("/bend/1/r/mod/2", "flux", -1.0)
     send("/bend/1/r", 3.0)
@@ -597,7 +598,7 @@ def test_what_is_added_stays_within_the_hard_range(send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
     send("/feature/rms/range", 0, 1)
     send("/feature/rms", 1.0)
-    send.show.modulation.buses.close_frame(send.show.state.listening)
+    send.show.modulation.buses.close_frame(send.show.state.listening, 0.0)
     send("/bend/1/mix/mod/1", "rms", -5.0)
     assert send.at(0.0, "/bend/1/mix") == 0.0
 

@@ -253,6 +253,10 @@ class TestChanges:
 
     def test_a_new_feature_is_added_and_one_of_another_size_changed(self, watched: Watched) -> None:
         watched()
-        assert self.differing(watched, ("/feature/rms", 0.5)) == (("/feature",), (), ())
-        assert self.differing(watched, ("/feature/flux", 0.5)) == (("/feature/flux",), (), ())
+        assert self.differing(watched, ("/feature/rms", 0.5)) == (("/feature", "/trig"), (), ())
+        assert self.differing(watched, ("/feature/flux", 0.5)) == (
+            ("/feature/flux", "/trig/flux"),
+            (),
+            (),
+        )
         assert self.differing(watched, ("/feature/rms", 0.5, 0.5)) == ((), (), ("/feature/rms",))

@@ -256,7 +256,7 @@ def addresses(show: Show) -> list[str]:
         if name.startswith("/bend/{id}") and "{param}" not in name:
             able = [b for b in state.bends if name != "/bend/{id}/x" or bends.OPERATORS[b.op].live]
             found += [name.replace("{id}", b.id) for b in able]
-        elif name.startswith("/feature/{name}"):
+        elif name.startswith(("/feature/{name}", "/trig/{name}")):
             found += [name.replace("{name}", n) for n in show.modulation.buses]
         elif name.startswith("/prompt/{n}"):
             found += [name.replace("{n}", str(n)) for n in state.prompts]

@@ -74,3 +74,14 @@ def feature_smooth(
 def feature_hold(show: Show, name: str, hold: str) -> State:
     """What a frame sees of several messages (for onsets: max)."""
     return show.state.hearing(name, hold=hold)
+
+
+@COMMANDS.declare(
+    "/trig/{name}",
+    Arg("level", "f", 1.0, "part of the feature's range that it jumps to", lo=0.0, hi=1.0, optional=True),
+    tags=("view",),
+    read=lambda show, name: (show.modulation.buses[name].struck,),
+)
+def trig(show: Show, name: str, level: float = 1.0) -> None:
+    """An onset: the feature jumps up in its range, and falls back with the release of its smoothing."""
+    show.modulation.buses.hit(name, level, show.now_s, show.state.listening_to(name))
