@@ -51,6 +51,7 @@ ROWS = (
     "tiny.",
     "reference",
     "bench",
+    "tuning",
     "demo",
     "cli",
 )

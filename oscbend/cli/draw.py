@@ -43,8 +43,12 @@ def serve(
             help="The steps of successive frames in one call: faster, steps - 1 frames late, no feedback.",
         ),
     ] = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Measure first what is fastest here, and remember it.")
+    ] = False,
 ) -> None:
     """Draw pictures live, and listen to OSC."""
+    from oscbend.cli.tuned import setting_for
     from oscbend.render import Film, opened
     from oscbend.server.announce import checked_name
     from oscbend.server.serve import Address, Server
@@ -66,7 +70,7 @@ def serve(
         fps=fps,
     )
     loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle, compile)
-    stage = o.stage_of(model, loading, root, stream_batch=stream_batch)
+    stage = o.stage_of(model, loading, root, setting_for(film, loading, tune), stream_batch=stream_batch)
     with Server(stage, opened(film, stage, o.say), address, o.say) as server:
         server.run()
 

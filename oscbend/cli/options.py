@@ -14,6 +14,7 @@ import typer
 from oscbend.errors import BadValue, OscbendError
 
 if TYPE_CHECKING:
+    from oscbend.net.setting import Setting
     from oscbend.reference import Sheet
     from oscbend.stage import Stage
 
@@ -120,27 +121,56 @@ class Loading:
     allow_pickle: bool = False
     compile: bool = False
 
+    def options(self) -> dict[str, Any]:
+        """For every model, as `net.load.load` takes them."""
+        from oscbend.net import options
 
-def stage_of(model: str, how: Loading, root: Path, *, stream_batch: bool = False) -> Stage:
-    """The model, loaded, behind a stage; a warning if a graphics card lies idle."""
+        return {
+            "allow_pickle": self.allow_pickle,
+            "compile": self.compile,
+            "say": say,
+            "config": self.config or None,
+            "decoder": self.decoder or None,
+            "device": self.device or None,
+            "dtype": options.precision(self.precision) if self.precision else None,
+        }
+
+    def loras(self) -> dict[str, Any]:
+        """For the first model, likewise."""
+        from oscbend.net import options
+
+        return {"loras": [options.lora(text) for text in self.lora]}
+
+    def named(self, model: str) -> str:
+        """A model's name, and all that makes it faster or slower."""
+        more = [*self.lora, self.decoder, self.precision, "compiled" if self.compile else ""]
+        return " ".join([model, *filter(None, more)])
+
+
+def stage_of(
+    model: str, how: Loading, root: Path, setting: Setting | None = None, *, stream_batch: bool = False
+) -> Stage:
+    """The model, loaded, behind a stage; a warning if a graphics card lies idle.
+
+    Args:
+        model, how: what to load.
+        root: of the files that are named over OSC.
+        setting: how a processor draws it, if not as usual.
+        stream_batch: the steps of successive frames in one call.
+    """
     from oscbend.engine import Engine
-    from oscbend.net import architectures, load, options
+    from oscbend.net import architectures, load
     from oscbend.stage import Stage
 
     for warning in (load.gpu_warning(), architectures.notice(model)):
         if warning:
             say(f"WARNING: {warning}")
-    loading: dict[str, Any] = {
-        "allow_pickle": how.allow_pickle,
-        "compile": how.compile,
-        "say": say,
-        "config": how.config or None,
-        "decoder": how.decoder or None,
-        "device": how.device or None,
-        "dtype": options.precision(how.precision) if how.precision else None,
-    }
-    engine = Engine(load.load(model, loras=[options.lora(text) for text in how.lora], **loading))
-    return Stage(engine, model, root=root, loading=loading, stream_batch=stream_batch)
+    chosen: dict[str, Any] = {}
+    if setting is not None:
+        setting.use_threads()
+        chosen = setting.loading()
+    engine = Engine(load.load(model, **how.options() | how.loras() | chosen))
+    return Stage(engine, model, root=root, loading=how.options(), stream_batch=stream_batch)
 
 
 @contextmanager
