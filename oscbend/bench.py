@@ -39,6 +39,7 @@ class Settings:
         size: width and height in pixels; None for 256 × 256 with the built-in model, else the model's own.
         precision: `fp32`, `fp16` or `bf16`; the device's best by default.
         decoder: a tiny decoder in place of the model's own.
+        compile: have the network compiled.
         peers: folders with checkouts of other programs, by name (of `PEERS`).
     """
 
@@ -48,18 +49,25 @@ class Settings:
     size: tuple[int, int] | None = None
     precision: str = ""
     decoder: str = ""
+    compile: bool = False
     peers: Mapping[str, Path] = field(default_factory=dict)
 
     @cached_property
     def loaded(self) -> Model:
         """The model, loaded once for all benchmarks of a run: not to be changed."""
-        from oscbend.net import load, options
+        return self.load(compile=self.compile)
 
-        return load.load(
+    def load(self, **options: Any) -> Model:
+        """The model once more, loaded with options of `net.load.load` besides."""
+        from oscbend.net.load import load
+        from oscbend.net.options import precision
+
+        return load(
             self.model,
             device=self.device or None,
-            dtype=options.precision(self.precision) if self.precision else None,
+            dtype=precision(self.precision) if self.precision else None,
             decoder=self.decoder or None,
+            **options,
         )
 
     @property
@@ -83,10 +91,11 @@ class Settings:
 
     @property
     def on_card(self) -> bool:
-        """True for SD 1.5's shape in half precision at 512² on an NVIDIA card, as its goals say."""
+        """True for SD 1.5 in half precision at 512², with a tiny decoder, on an NVIDIA card."""
         model = self.loaded
         half = model.device.type == "cuda" and str(model.dtype) == "torch.float16"
-        return half and model.family == "sd1" and self.model != "tiny" and self._size == (512, 512)
+        small = type(model.vae).__name__ == "AutoencoderTiny"
+        return half and small and model.family == "sd1" and model.size == self._size == (512, 512)
 
     def rounds(self, quick: int, thorough: int) -> int:
         """How often to repeat something."""
@@ -116,27 +125,33 @@ class Figure:
 
     Args:
         name: what was measured.
-        value, unit: how much.
+        value, unit: how much; None where it could not be measured.
         goal: the value to reach, if one is named.
         higher: True if more is better.
+        note: why it could not be measured.
     """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     goal: float | None = None
     higher: bool = False
+    note: str = ""
 
     @property
     def ok(self) -> bool | None:
         """Whether the goal is reached; None without one."""
         if self.goal is None:
             return None
+        if self.value is None:
+            return False
         return self.value >= self.goal if self.higher else self.value <= self.goal
 
     def row(self) -> dict[str, Any]:
         """The figure as an object for machines: goal and ok only where there is a goal."""
         row: dict[str, Any] = {"name": self.name, "value": self.value, "unit": self.unit}
+        if self.note:
+            row["note"] = self.note
         return row if self.goal is None else row | {"goal": self.goal, "ok": self.ok}
 
 
@@ -156,6 +171,8 @@ def run(settings: Settings, *, json_path: Path | None = None, only: str = "") ->
         raise OscbendError(
             f"no benchmark{f' named {only}' if only else 's'} in {FOLDER}; run from a checkout"
         )
+    if str(FOLDER) not in sys.path:
+        sys.path.insert(0, str(FOLDER))  # for what they share
     figures: list[Figure] = []
     for path in files:
         for figure in _load(path)(settings):
@@ -174,6 +191,8 @@ def run(settings: Settings, *, json_path: Path | None = None, only: str = "") ->
 
 def line(figure: Figure) -> str:
     """A figure as one line of the table."""
+    if figure.value is None:
+        return f"{figure.name:<58} not measured: {figure.note}"
     goal = ""
     if figure.goal is not None:
         goal = (
@@ -201,7 +220,7 @@ def device(settings: Settings) -> str:
     return (
         f"{device_name(model.device)}, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, {settings.model} {settings.width}x{settings.height} "
-        f"{str(model.dtype).removeprefix('torch.')}"
+        f"{str(model.dtype).removeprefix('torch.')}{' compiled' if settings.compile else ''}"
     )
 
 

@@ -24,6 +24,13 @@ def test_a_row_tells_a_goal_only_where_there_is_one() -> None:
     }  # fmt: skip
 
 
+def test_what_cannot_be_measured_is_a_row_that_says_why() -> None:
+    figure = Figure("theirs", None, "×", note="it cannot be imported")
+    assert figure.row() == {"name": "theirs", "value": None, "unit": "×", "note": "it cannot be imported"}
+    assert bench.line(figure).split() == ["theirs", "not", "measured:", "it", "cannot", "be", "imported"]
+    assert Figure("theirs", None, "×", 1.2, higher=True).ok is False
+
+
 def test_peers_are_named_with_their_folders(tmp_path: Path) -> None:
     assert peers_of([f"streamdiffusion={tmp_path}"]) == {"streamdiffusion": tmp_path.resolve()}
     for wrong, says in (("comfyui=.", "streamdiffusion"), ("streamdiffusion", "NAME=DIR")):

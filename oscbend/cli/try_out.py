@@ -35,6 +35,7 @@ def bench(
     decoder: o.Decoder = "",
     device: o.Device = "",
     precision: o.Precision = "",
+    compile: o.Compile = False,
     peer: Annotated[
         list[str] | None,
         typer.Option(help="Also measure against a checkout: streamdiffusion=DIR."),
@@ -50,6 +51,7 @@ def bench(
         size=None if size is None else o.size_of(size),
         precision=precision,
         decoder=decoder,
+        compile=compile,
         peers=peers_of(peer or ()),
     )
     run(settings, json_path=json, only=only)

@@ -1,69 +1,77 @@
-"""A frame with bends, against the bare network in a plain loop."""
+"""A frame by steps and bends, against the bare network in a loop, and against it as one CUDA graph."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import numpy as np
 import torch
+from common import FEW, MIXED, Show, bare, engine_for, in_a_row, repeated
 
 from oscbend.bench import Figure, Settings, quantiles, ratio, times_ms
-from oscbend.engine import Engine
-from oscbend.frame import Armed, Structure, Values
 
-STEPS = 2
-PROMPT = "a floating orb"
-BENDS = (
-    Armed("1", "rotate", "latent.1", (("plane", "r1"),)),
-    Armed("2", "multiply", "unet.mid.attn"),
-    Armed("3", "add", "unet.up.1.res.0"),
-)
-PARAMS = ({"angle": 1.0}, {"r": 1.2}, {"r": 0.3})
-
-
-def values(bends: int, steps: int) -> Values:
-    """One frame's values with the first `bends` of the bends."""
-    return Values(
-        prompts=(((PROMPT, 1.0),),),
-        negative=("",),
-        noise=(((46, 1.0),),),
-        guidance=np.ones(1, np.float32),
-        params=tuple({k: np.full(1, v, np.float32) for k, v in p.items()} for p in PARAMS[:bends]),
-        weights=np.ones((bends, steps + 1, 1, 1), np.float32),
-    )
+STEPS = (1, 2, 4)
+BENDS = ((), FEW, MIXED)
+IN_A_ROW = 8
+"""Frames that are timed together where a graphics card draws beside."""
 
 
 def measure(settings: Settings) -> Iterator[Figure]:
-    """Frames per second, and what a frame costs above the bare network."""
-    model = settings.loaded
-    engine = Engine(model)
-    engine.encode(PROMPT)
+    """Frames per second, frame times, and what a frame costs above the bare network."""
+    model, on_card = settings.loaded, settings.loaded.device.type == "cuda"
+    for steps in STEPS:
+        shows = [Show(settings, steps, bends) for bends in BENDS]
+        engine = engine_for(settings, shows)
+        calls = [in_a_row(engine, show) for show in shows]
+        for bends, taken in zip(BENDS, times_ms(calls, settings.rounds(15, 100), settle=model.settle)):
+            name = f"frame, {steps} steps, {len(bends)} bends"
+            yield from quantiles(name, taken)
+            goal = 15.0 if settings.at_home and (steps, bends) == (2, FEW) else None
+            yield Figure(f"{name}, rate", 1000 / statistics.median(taken), "frames/s", goal, True)
+    count = IN_A_ROW if on_card else 1
+    plain, few = Show(settings, 2), Show(settings, 2, FEW)
+    engine = engine_for(settings, [plain, few])
+    calls = [
+        repeated(bare(settings, 2), count),
+        in_a_row(engine, plain, count),
+        in_a_row(engine, few, count),
+    ]
+    network, none, three = times_ms(calls, settings.rounds(25, 120), settle=model.settle)
+    yield Figure("frame without bends / bare network in a loop", ratio(none, network), "×")
+    goal = 1.05 if settings.at_home else None
+    yield Figure("frame with 3 bends / bare network in a loop", ratio(three, network), "×", goal)
+    if on_card:
+        yield from against_one_graph(settings)
 
-    def frame(bends: int) -> object:
-        structure = Structure(
-            settings.model, settings.width, settings.height, steps=STEPS, bends=BENDS[:bends]
-        )
-        return engine.render(structure, values(bends, STEPS))
 
-    text = model.prompts.get(PROMPT).tokens
-    shape = (1, 4, settings.height // 8, settings.width // 8)
-    x = torch.randn(shape, device=model.device, dtype=model.dtype)
-    x = x.contiguous(memory_format=model.memory_format)
-    times = [torch.tensor([t], device=model.device) for t in (999, 499)]
+def against_one_graph(settings: Settings) -> Iterator[Figure]:
+    """One step, frames per second: with bends over without, and without over one graph of a whole frame."""
+    plain, bent = Show(settings, 1), Show(settings, 1, MIXED[:4])
+    engine = engine_for(settings, [plain, bent])
+    calls = [
+        repeated(one_graph(bare(settings, 1)), IN_A_ROW),
+        in_a_row(engine, plain, IN_A_ROW),
+        in_a_row(engine, bent, IN_A_ROW),
+    ]
+    taken = times_ms(calls, settings.rounds(25, 100), settle=settings.loaded.settle)
+    graph, none, four = taken
+    goals = (0.9, 0.95) if settings.on_card else (None, None)
+    yield Figure(
+        "1 step, one graph of a whole frame, rate", 1000 * IN_A_ROW / statistics.median(graph), "frames/s"
+    )
+    yield Figure("1 step, rate / that of one graph", ratio(graph, none), "×", goals[0], True)
+    yield Figure("1 step, rate with 4 bends / with none", ratio(none, four), "×", goals[1], True)
 
-    @torch.inference_mode()
-    def bare() -> object:
-        for t in times:
-            out = model.unet(x, t, text).sample
-        return model.vae.decode(out.to(model.vae_dtype)).sample
 
-    calls = [bare, lambda: frame(0), lambda: frame(3)]
-    plain, none, three = times_ms(calls, settings.rounds(30, 120), settle=model.settle)
-    at_home = settings.at_home
-    yield from quantiles(f"frame, {STEPS} steps, 3 bends", three)
-    rate = 1000 / statistics.median(three)
-    yield Figure("frames per second, 2 steps, 3 bends", rate, "1/s", 15 if at_home else None, True)
-    yield Figure("frame without bends / bare network in a loop", ratio(none, plain), "×")
-    over = ratio(three, plain)
-    yield Figure("frame with 3 bends / bare network in a loop", over, "×", 1.05 if at_home else None)
+def one_graph(draw: Callable[[], Any]) -> Callable[[], object]:
+    """A function as one CUDA graph, replayed."""
+    beside = torch.cuda.Stream()
+    with torch.inference_mode(), torch.cuda.stream(beside):
+        for _ in range(3):
+            draw()
+        beside.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=beside):
+            draw()
+    return graph.replay
