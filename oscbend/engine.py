@@ -90,21 +90,25 @@ class Engine:
             "compiled": int(model.compiler is not None and not model.compiler.error),
         }
 
+    @property
+    def prepares(self) -> bool:
+        """True if the first frame of a size takes much longer than others, unless it is prepared."""
+        return self.network.records
+
     @torch.inference_mode()
     def prepare(self, structure: Structure) -> None:
-        """Makes what frames of this size need, so that no frame waits for it; on any thread.
+        """Draws a frame that nobody sees, so that none of this size waits for what it needs; on any thread.
 
         Raises:
             BadMessage: a structure that cannot be.
             OutOfMemory: the device has no room for this size.
         """
-        network = self.network.preparing()
-        if network is None:
-            return
-        with room_for(_size(structure)):
-            for guided in (False,) if self.model.guidance_width else (False, True):
+        network, model = self.network.preparing(), self.model
+        either = self.prepares and model.compiler is None and model.guidance_width is None
+        with room_for(_size(structure)), self.compiling():
+            for guided in (False, True) if either else (structure.guided,):
                 bare = replace(structure, start=0, guided=guided, bends=())
-                plan, values = Plan(bare, self.model, {}), _plain(bare)
+                plan, values = Plan(bare, model, {}), plain_values(bare)
                 self.encode(*values.texts)
                 plan.load(values)
                 network.finish(self._draw(plan, values, plan.at, network))
@@ -251,7 +255,7 @@ class Engine:
             return x
 
         for seed in STEER_SEEDS:
-            self._survey(bare, _plain(bare, text, seed), look)
+            self._survey(bare, plain_values(bare, text, seed), look)
         with self._lock:
             self._means[key] = made
             while len(self._means) > 2 * PLANS:
@@ -438,7 +442,7 @@ def _size(structure: Structure) -> str:
     return f"pictures of {structure.width} x {structure.height}"
 
 
-def _plain(structure: Structure, text: str = "", seed: int = 0) -> Values:
+def plain_values(structure: Structure, text: str = "", seed: int = 0) -> Values:
     """Values of one prompt and one seed, for a structure without bends."""
     count = structure.batch
     return Values(

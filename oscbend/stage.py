@@ -14,7 +14,7 @@ import numpy as np
 from oscbend import bends, paths, tiny
 from oscbend.commands import Job
 from oscbend.commands.bend import full_static
-from oscbend.engine import Engine
+from oscbend.engine import Engine, plain_values
 from oscbend.errors import BadValue, OutOfMemory
 from oscbend.frame import Pending, Rendered, Structure, Values
 from oscbend.net import architectures, load, sampler, sites
@@ -43,6 +43,7 @@ class Stage:
         key: the model's name, as `/model` gives it.
         root: folder below which all files named over OSC lie.
         loading: options for models loaded later (device, precision, configuration …).
+        live: True for a show, where a frame must not wait; False for films, which are the same every time.
         stream_batch: True draws the steps of successive frames in one call, each frame S − 1 calls late.
     """
 
@@ -53,9 +54,11 @@ class Stage:
         *,
         root: Path | None = None,
         loading: Mapping[str, Any] | None = None,
+        live: bool = False,
         stream_batch: bool = False,
     ) -> None:
         self.root = (root or Path.cwd()).resolve()
+        self.live = live
         self.epoch = 0
         """Counts what changes pictures although structure and values stay: a file that is read anew, or, with
         stream batch, other frames in flight."""
@@ -189,14 +192,12 @@ class Stage:
         return source
 
     def _loaded(self, source: str) -> tuple[Engine, dict[str, float]]:
-        engine = Engine(load.load(source, **self.loading))
+        engine = Engine(load.load(source, **self.loading), live=self.live)
         engine.encode(*self._texts)
         for name, picture in self._pictures.items():
             engine.set_mask(name, picture.grey)
         if self._shape is not None:
-            with engine.compiling():
-                bare = replace(self._shape, model=source, start=0, bends=())
-                engine.render(bare, plain_values(bare.batch))
+            engine.prepare(self._shape)
         return engine, measured(engine)
 
     def read_picture(self, name: str) -> str:
@@ -231,6 +232,20 @@ class Stage:
     def setting(self) -> dict[str, str | int]:
         """What, besides the score, decides the bytes of a picture: device, precision, threads."""
         return next(iter(self._engines.values())).setting()
+
+    @property
+    def prepares(self) -> bool:
+        """True if another size is slow to get ready."""
+        return self._engines[self._drawing].prepares
+
+    def prepare_size(self, state: State) -> None:
+        """Makes what frames of the state's size need.
+
+        Raises:
+            OutOfMemory: there is no room for this size.
+        """
+        shape = self._shape or structure_of(state)
+        self.engine(state).prepare(replace(shape, width=state.width, height=state.height))
 
     def prepare(self, state: State) -> None:
         """Makes the steering vectors of every armed `steer`."""
@@ -306,13 +321,7 @@ def measured(engine: Engine) -> dict[str, float]:
     From one unbent picture, always the same, so that a score means the same in every film.
     """
     structure = Structure("", MEASURED_SIDE, MEASURED_SIDE, steps=MEASURED_STEPS)
-    return engine.scales(structure, plain_values())
-
-
-def plain_values(batch: int = 1) -> Values:
-    """Values of no prompt and one seed, for a structure without bends."""
-    ones = np.ones(batch, np.float32)
-    return Values(((("", 1.0),),) * batch, ("",) * batch, (((0, 1.0),),) * batch, ones)
+    return engine.scales(structure, plain_values(structure))
 
 
 def structure_of(state: State) -> Structure:

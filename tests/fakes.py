@@ -43,6 +43,8 @@ class FakeStage:
         self.broken = False
         self.room = 10**9
         self.too_large: set[str] = set()
+        self.prepares = False
+        self.prepared: list[tuple[int, int]] = []
         self._sites: dict[int, tuple[Site, ...]] = {}
         self._scales = {name: self.scale(name, State()) for name, _ in NETWORK}
 
@@ -104,6 +106,11 @@ class FakeStage:
         if state.feedback:
             return None if last is None else last[None]
         return np.zeros((1, state.height, state.width, 3), np.uint8) if state.init else None
+
+    def prepare_size(self, state: State) -> None:
+        if state.width * state.height > self.room:
+            raise OutOfMemory(f"not enough memory for pictures of {state.width} x {state.height}")
+        self.prepared.append((state.width, state.height))
 
     def prepare(self, state: State) -> None:
         self.texts.append("prepared")

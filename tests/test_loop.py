@@ -573,6 +573,38 @@ def test_a_model_without_room_is_put_back_and_answered(kind: type[Show]) -> None
     assert red(show.loop.frame) == 150
 
 
+def test_a_size_that_is_slow_to_get_ready_comes_when_it_is() -> None:
+    worker = Beside()
+    show = Show(worker)
+    show.stage.prepares = True
+    gate, prepare = threading.Event(), show.stage.prepare_size
+    show.stage.prepare_size = lambda state: (gate.wait(10), prepare(state))[1]  # type: ignore[method-assign]
+    show(("/size", 128, 64))
+    show(("/size", 64, 128))
+    assert show().picture.shape == (64, 64, 4), "frames go on at the old size"
+    gate.set()
+    worker.close()
+    worker._thread.join(10)
+    assert show().picture.shape == (128, 64, 4), "the last one asked for is the last one to come"
+    assert show.stage.prepared == [(128, 64), (64, 128)]
+    assert show.told("/done") == [("/size", 128, 64), ("/size", 64, 128)]
+
+
+def test_a_slow_size_of_a_film_acts_on_its_own_frame() -> None:
+    show = Show()
+    show.stage.prepares = True
+    assert show(("/size", 128, 64)).picture.shape == (64, 128, 4)
+
+
+def test_a_slow_size_without_room_changes_nothing() -> None:
+    show = Show()
+    show.stage.prepares = True
+    show.stage.room = 64 * 64
+    show(("/size", 128, 64))
+    assert show.told("/fail") == [("/size", "not enough memory for pictures of 128 x 64")]
+    assert (show.loop.state.width, show.loop.state.height) == (64, 64)
+
+
 def test_a_frame_without_room_at_the_size_that_was_drawn_is_only_told() -> None:
     show = Show()
     show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))

@@ -17,7 +17,7 @@ from PIL import Image
 from oscbend.engine import Engine
 from oscbend.errors import BadModel, BadValue, OutOfMemory, UnknownName
 from oscbend.features import Buses
-from oscbend.frame import Frame
+from oscbend.frame import Frame, Structure
 from oscbend.loop import Loop
 from oscbend.modulation import Modulation
 from oscbend.osc import Message
@@ -166,6 +166,17 @@ def test_a_model_that_has_no_room_is_refused(
     monkeypatch.setattr("oscbend.net.load.load", full)
     with pytest.raises(OutOfMemory, match="not enough memory for the model"):
         stage.load(checkpoints("sd1"), STATE)
+
+
+def test_a_size_is_prepared_as_the_last_frame_was_drawn(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not stage.prepares
+    drawn(stage)
+    asked: list[Structure] = []
+    monkeypatch.setattr(stage.engine(STATE), "prepare", asked.append)
+    stage.prepare_size(replace(STATE, width=128))
+    assert [(s.width, s.height, s.steps) for s in asked] == [(128, 64, 2)]
 
 
 def test_a_model_outside_the_root_is_refused(stage: Stage, checkpoint: Callable[[str], Path]) -> None:

@@ -70,7 +70,8 @@ def serve(
         fps=fps,
     )
     loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle, compile)
-    stage = o.stage_of(model, loading, root, setting_for(film, loading, tune), stream_batch=stream_batch)
+    setting = setting_for(film, loading, tune)
+    stage = o.stage_of(model, loading, root, setting, live=True, stream_batch=stream_batch)
     with Server(stage, opened(film, stage, o.say), address, o.say) as server:
         server.run()
 

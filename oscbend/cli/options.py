@@ -148,7 +148,13 @@ class Loading:
 
 
 def stage_of(
-    model: str, how: Loading, root: Path, setting: Setting | None = None, *, stream_batch: bool = False
+    model: str,
+    how: Loading,
+    root: Path,
+    setting: Setting | None = None,
+    *,
+    live: bool = False,
+    stream_batch: bool = False,
 ) -> Stage:
     """The model, loaded, behind a stage; a warning if a graphics card lies idle.
 
@@ -156,6 +162,7 @@ def stage_of(
         model, how: what to load.
         root: of the files that are named over OSC.
         setting: how a processor draws it, if not as usual.
+        live: True for a show, where a frame must not wait; False for films, which are the same every time.
         stream_batch: the steps of successive frames in one call.
     """
     from oscbend.engine import Engine
@@ -169,8 +176,8 @@ def stage_of(
     if setting is not None:
         setting.use_threads()
         chosen = setting.loading()
-    engine = Engine(load.load(model, **how.options() | how.loras() | chosen))
-    return Stage(engine, model, root=root, loading=how.options(), stream_batch=stream_batch)
+    engine = Engine(load.load(model, **how.options() | how.loras() | chosen), live=live)
+    return Stage(engine, model, root=root, loading=how.options(), live=live, stream_batch=stream_batch)
 
 
 @contextmanager

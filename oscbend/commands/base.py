@@ -36,6 +36,13 @@ class Stage(Network, Protocol):
     def encode(self, text: str, beside: Iterable[str] = ()) -> list[str]:
         """Encodes a prompt, forgetting none of those in use beside it; tells the words that are not known."""
 
+    @property
+    def prepares(self) -> bool:
+        """True if another size is slow to get ready."""
+
+    def prepare_size(self, state: State) -> None:
+        """Makes what frames of the state's size need; raises OutOfMemory if there is no room for it."""
+
     def check_steps(self, state: State) -> None:
         """Raises BadValue if the model has no such steps."""
 

@@ -69,12 +69,20 @@ def sampler(show: Show, sampler: str) -> State:
     Arg("height", "i", None, "", lo=64, hi=4096, clip=False, unit="px"),
     read=lambda show: (show.state.width, show.state.height),
 )
-def size(show: Show, width: int, height: int) -> State:
+def size(show: Show, width: int, height: int) -> State | Job:
     """The picture's size, multiples of 8. Another size is another noise field."""
     if width % 8 or height % 8:
         near = f"{round(width / 8) * 8} {round(height / 8) * 8}"
         raise BadValue(f"width and height must be multiples of 8; nearest: {near}")
-    return replace(show.state, width=width, height=height)
+    wanted = replace(show.state, width=width, height=height)
+    if not show.stage.prepares:
+        return wanted
+
+    def work() -> tuple[Callable[[State], State], Sequence[str]]:
+        show.stage.prepare_size(wanted)
+        return (lambda now: replace(now, width=width, height=height)), []
+
+    return Job("/size", work, (width, height), show.sender)
 
 
 @COMMANDS.declare(

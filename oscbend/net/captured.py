@@ -105,6 +105,8 @@ class Captured:
         hands: make the recordings that nobody prepared.
     """
 
+    records = True
+
     def __init__(self, model: Model, shelf: Shelf, hands: Executor) -> None:
         self.model = model
         self.shelf = shelf

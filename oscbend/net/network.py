@@ -21,6 +21,9 @@ class Network(Protocol):
     A tensor that it gives is to be read, never written, and only until the same method is called again.
     """
 
+    records: bool
+    """True if it keeps something for each size, which takes long to make."""
+
     def time(
         self,
         timestep: Tensor,
@@ -51,9 +54,8 @@ class Network(Protocol):
     def shrink(self) -> bool:
         """Gives back memory that is kept for speed alone; False if there is none."""
 
-    def preparing(self) -> Network | None:
-        """What to draw a frame through, on any thread, so that frames like it find all prepared; None if that
-        makes no difference."""
+    def preparing(self) -> Network:
+        """What to draw a frame through, on any thread, so that frames like it find all prepared."""
 
 
 class Eager:
@@ -62,6 +64,8 @@ class Eager:
     Args:
         model: as loaded.
     """
+
+    records = False
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -97,9 +101,9 @@ class Eager:
         """False: nothing is kept."""
         return False
 
-    def preparing(self) -> Network | None:
-        """None: nothing is prepared."""
-        return None
+    def preparing(self) -> Network:
+        """Itself."""
+        return self
 
 
 def finish(image: Tensor) -> tuple[Tensor, Tensor]:
