@@ -16,6 +16,7 @@ import oscbend
 from oscbend.errors import BadScore, BadValue
 from oscbend.rate import Rate, rational
 from oscbend.render import Film, compose, frame_count, frames, said
+from oscbend.scenes import Scenes
 from oscbend.score import Score
 from oscbend.sinks.film import FilmWriter, film_path
 from oscbend.stage import Stage
@@ -97,6 +98,7 @@ def make(
     if job.save_score is not None:
         score.write(job.save_score)
     stage = load(model)
+    stage.scenes = Scenes(stage.root, dry=True)
     count = frame_count(score, fps)
     drawn = frames(
         score,

@@ -318,6 +318,8 @@ class Loop:
             self.state = state
             for note in ended.notes:
                 self._complain("/warn", job.address, note, now_s, job.to)
+            for reply in job.replies:
+                self.answer(reply)
             if not job.quiet:
                 self.answer(Reply("/done", (job.address, *job.args), job.to))
 

@@ -20,6 +20,7 @@ from oscbend.frame import Pending, Rendered, Structure, Values
 from oscbend.net import architectures, load, sampler, sites
 from oscbend.net.memory import room_for
 from oscbend.pictures import Moving, read
+from oscbend.scenes import Scenes
 from oscbend.state import State
 from oscbend.table import Value
 from oscbend.turns import Guard
@@ -59,6 +60,7 @@ class Stage:
     ) -> None:
         self.root = (root or Path.cwd()).resolve()
         self.live = live
+        self.scenes = Scenes(self.root)
         self.epoch = 0
         """Counts what changes pictures although structure and values stay: a file that is read anew, or, with
         stream batch, other frames in flight."""
@@ -89,11 +91,12 @@ class Stage:
     def sites(self, state: State) -> tuple[sites.Site, ...]:
         """Every site of the model that draws, with numbers and shapes."""
         key = (state.model, state.width, state.height, state.step_count)
-        if key not in self._sites:
+        found = self._sites.get(key)
+        if found is None:
             if len(self._sites) >= CACHED:
                 self._sites.clear()
-            self._sites[key] = self.engine(state).sites(*key[1:])
-        return self._sites[key]
+            found = self._sites[key] = self.engine(state).sites(*key[1:])
+        return found
 
     def resolve(self, site: str, state: State) -> tuple[str, ...]:
         """The sites that a name, number or pattern reaches.
@@ -102,11 +105,12 @@ class Stage:
             UnknownName: none.
         """
         key = ((state.model, state.width, state.height, state.step_count), site)
-        if key not in self._resolved:
+        found = self._resolved.get(key)
+        if found is None:
             if len(self._resolved) >= CACHED:
                 self._resolved.clear()
-            self._resolved[key] = sites.resolve(site, self.sites(state), state.step_count)
-        return self._resolved[key]
+            found = self._resolved[key] = sites.resolve(site, self.sites(state), state.step_count)
+        return found
 
     def check(self, op: str, static: Mapping[str, Value], site: str, state: State) -> None:
         """Raises BadValue if the operator cannot act at the site."""

@@ -173,6 +173,7 @@ class State:
         lags: OSC address -> its own lag, seconds.
         glides: OSC address -> how it gets to its value; it stays here when it is there.
         listening: feature name -> how it is heard.
+        scene: the scene that was loaded last; empty for none.
     """
 
     model: str = "tiny"
@@ -201,6 +202,7 @@ class State:
     lags: Mapping[str, float] = field(default_factory=dict)
     glides: Mapping[str, Glide] = field(default_factory=dict)
     listening: Mapping[str, Listening] = field(default_factory=dict)
+    scene: str = ""
 
     @property
     def step_count(self) -> int:

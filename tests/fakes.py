@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from oscbend.commands import Job
 from oscbend.errors import BadModel, BadValue, OutOfMemory
 from oscbend.frame import Done, Pending, Rendered, Structure, Values
 from oscbend.net.sites import Site, resolve
+from oscbend.scenes import Scenes
 from oscbend.state import State
 
 NETWORK = (
@@ -34,6 +36,7 @@ class FakeStage:
         self.epoch = 0
         self.behind = 0
         self.stream_batch = False
+        self.scenes = Scenes(Path("nowhere"), dry=True)
         self.texts: list[str] = []
         self.models = {"tiny", "other"}
         self.drawn: list[tuple[Structure, Values]] = []

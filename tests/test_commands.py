@@ -6,43 +6,14 @@ import math
 from typing import Any
 
 import pytest
-from fakes import FakeStage
+from stagehand import Stagehand
 
 from oscbend.bends import OPERATORS
-from oscbend.commands import COMMANDS, Show, addresses, find, perform
+from oscbend.commands import COMMANDS, addresses, find
 from oscbend.commands.base import SUFFIXES
 from oscbend.commands.prompt import MIXED
 from oscbend.errors import BadMessage, BadValue, UnknownName
-from oscbend.features import Buses
-from oscbend.modulation import Modulation
-from oscbend.osc import Message
-from oscbend.state import MAX_BENDS, Map, State
-
-
-class Stagehand:
-    """Sends messages to a show, and does its jobs at once."""
-
-    def __init__(self) -> None:
-        self.stage = FakeStage()
-        self.show = Show(State(steps=4), Modulation(Buses()), self.stage, status=lambda: (30.0, 7))
-
-    def __call__(self, address: str, *args: Any) -> State:
-        perform(self.show, Message(address, args))
-        while self.show.jobs:
-            change, notes = self.show.jobs.pop(0).work()
-            self.show.notes += notes
-            self.show.state = change(self.show.state)
-        return self.show.state
-
-    def at(self, now_s: float, address: str) -> float:
-        """The value of a control at a time."""
-        self.show.modulation.advance(self.show.state, now_s)
-        return float(self.asks("/get", address)[0][1])
-
-    def asks(self, address: str, *args: Any) -> list[tuple[Any, ...]]:
-        self.show.replies.clear()
-        self(address, *args)
-        return [(r.address, *r.args) for r in self.show.replies]
+from oscbend.state import MAX_BENDS, Map
 
 
 @pytest.fixture
@@ -102,6 +73,9 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/limit": ("/limit", (2,)),
     "/freeze": ("/freeze", (1,)),
     "/pause": ("/pause", (1,)),
+    "/scene/save": ("/scene/save", ("verse",)),
+    "/scene/save/all": ("/scene/save/all", ("verse",)),
+    "/scene/load": ("/scene/load", ("verse",)),
     "/get": ("/get", ("/seed",)),
     "/list": ("/list", ("ops",)),
     "/sync": ("/sync", (3,)),
@@ -120,16 +94,19 @@ def test_every_command_does_something(row: str, send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
     if row.endswith("unmap"):
         send("/bend/1/r/map", "rms")
+    if row == "/scene/load":
+        send("/scene/save", "verse")
     before, told = send.show.state, len(send.show.replies)
     address, args = SENT[row]
     after = send(address, *args)
-    heard = "rms" in send.show.modulation.buses
+    heard = "rms" in send.show.modulation.buses or (row.startswith("/scene") and send.stage.scenes.names())
     assert after != before or heard or len(send.show.replies) > told or send.show.syncs or send.show.over
 
 
 @pytest.mark.parametrize("row", sorted(r for r in SENT if COMMANDS[r].read is not None))
 def test_whatever_can_be_set_can_be_asked(row: str, send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
+    send("/scene/save", "verse")
     address, args = SENT[row]
     send(address, *args)
     answers = send.asks("/get", address)

@@ -26,6 +26,7 @@ ROWS = (
     "walks",
     "bends",
     "curves",
+    "scenes",
     "state",
     "glides",
     "features",

@@ -12,6 +12,7 @@ from oscbend.controls import Control, Network, controls, find_control
 from oscbend.errors import BadMessage, BadValue, UnknownName
 from oscbend.glides import lagged
 from oscbend.modulation import Modulation
+from oscbend.scenes import Scenes
 from oscbend.state import MAX_MODS, Glide, State
 from oscbend.table import Arg, Row, Table, Value
 
@@ -55,6 +56,10 @@ class Stage(Network, Protocol):
     def read_picture(self, name: str) -> str:
         """Reads a picture or film below the root, to start from or to mask with; gives its key."""
 
+    @property
+    def scenes(self) -> Scenes:
+        """The scenes below the root."""
+
     def prepare(self, state: State) -> None:
         """Makes what a frame of this state needs and is slow to make."""
 
@@ -86,6 +91,7 @@ class Job:
         args: what `/done` carries after the address.
         to: who sent it.
         quiet: True if nobody is told of its end.
+        replies: what the work has to answer besides, before `/done`.
     """
 
     address: str
@@ -93,6 +99,7 @@ class Job:
     args: tuple[Any, ...] = ()
     to: Hashable | None = None
     quiet: bool = False
+    replies: list[Reply] = field(default_factory=list)
 
 
 @dataclass

@@ -132,6 +132,7 @@ def lag(show: Show, any: str, seconds: float) -> State:
 @COMMANDS.declare(
     "/lag",
     Arg("seconds", "f", None, "time constant", lo=0.0, hi=LAG_MAX_S, unit="s"),
+    tags=("hall",),
     read=lambda show: (show.state.lag,),
 )
 def lag_of_all(show: Show, seconds: float) -> State:

@@ -21,7 +21,7 @@ def faded(show: Show, address: str, value: float, seconds: float | None) -> Stat
     return glided(show, live_control(show, address), value, seconds)
 
 
-@COMMANDS.declare("/black", BLACK, FADE, read=lambda show: read_live(show, "/black"))
+@COMMANDS.declare("/black", BLACK, FADE, tags=("master",), read=lambda show: read_live(show, "/black"))
 def black(show: Show, black: float, seconds: float | None = None) -> State:
     """Fades to black: 0 is the picture, 1 is black. What is drawn goes on unseen."""
     return faded(show, "/black", black, seconds)
@@ -53,13 +53,17 @@ def limit(show: Show, k: float) -> State:
     return replace(show.state, limit=k)
 
 
-@COMMANDS.declare("/freeze", Arg("on", "b", None, "1 or 0"), read=lambda show: (int(show.state.freeze),))
+@COMMANDS.declare(
+    "/freeze", Arg("on", "b", None, "1 or 0"), tags=("master",), read=lambda show: (int(show.state.freeze),)
+)
 def freeze(show: Show, on: int) -> State:
     """Holds the picture; messages are still heard."""
     return replace(show.state, freeze=bool(on))
 
 
-@COMMANDS.declare("/pause", Arg("on", "b", None, "1 or 0"), read=lambda show: (int(show.state.pause),))
+@COMMANDS.declare(
+    "/pause", Arg("on", "b", None, "1 or 0"), tags=("master",), read=lambda show: (int(show.state.pause),)
+)
 def pause(show: Show, on: int) -> State:
     """Stops the time of the show: noise, glides and features stand; frames go on, and what is sent acts."""
     return replace(show.state, pause=bool(on))

@@ -67,6 +67,7 @@ def sampler(show: Show, sampler: str) -> State:
     "/size",
     Arg("width", "i", None, "", lo=64, hi=4096, clip=False, unit="px"),
     Arg("height", "i", None, "", lo=64, hi=4096, clip=False, unit="px"),
+    tags=("hall",),
     read=lambda show: (show.state.width, show.state.height),
 )
 def size(show: Show, width: int, height: int) -> State | Job:
@@ -88,6 +89,7 @@ def size(show: Show, width: int, height: int) -> State | Job:
 @COMMANDS.declare(
     "/fps",
     Arg("fps", "f", None, "frames per second", lo=0.1, hi=240.0, unit="1/s"),
+    tags=("hall",),
     read=lambda show: (show.state.fps,),
 )
 def fps(show: Show, fps: float) -> State:
@@ -98,6 +100,7 @@ def fps(show: Show, fps: float) -> State:
 @COMMANDS.declare(
     "/latency",
     Arg("seconds", "f", None, "of output and projector", lo=0.0, hi=2.0, unit="s"),
+    tags=("hall",),
     read=lambda show: (show.state.latency,),
 )
 def latency(show: Show, seconds: float) -> State:
@@ -143,7 +146,7 @@ def init(show: Show, file: str = "") -> State | Job:
 
 
 @COMMANDS.declare("/model", Arg("model", "s", None, "tiny, a folder, a hub name, or a .safetensors file"),
-                  read=lambda show: (show.state.model,))  # fmt: skip
+                  tags=("hall",), read=lambda show: (show.state.model,))  # fmt: skip
 def model(show: Show, model: str) -> Job:
     """Loads a model; the old one goes on until the new one is ready."""
     before = show.state

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import oscbend
 from oscbend import bends, pattern
-from oscbend.commands.base import COMMANDS, Show, addresses, find
+from oscbend.commands.base import COMMANDS, Job, Reply, Show, addresses, find
 from oscbend.errors import BadMessage, BadValue, UnknownName
+from oscbend.state import State
 from oscbend.table import Arg
 
-LISTS = ("ops", "sites", "features", "commands")
+LISTS = ("ops", "sites", "features", "commands", "scenes")
 
 
 @COMMANDS.declare("/get", Arg("address", "s", None, "what can be set; may be a pattern"))
@@ -47,10 +49,12 @@ def answer(show: Show, address: str) -> None:
 
 
 @COMMANDS.declare("/list", Arg("what", "s", None, "which", choices=LISTS))
-def list_names(show: Show, what: str) -> None:
-    """Lists operators, sites, features or commands: `/list.reply WHAT NAME …`, several if long,
+def list_names(show: Show, what: str) -> Job | None:
+    """Lists operators, sites, features, commands or scenes: `/list.reply WHAT NAME …`, several if long,
     then `/done /list WHAT`.
     """
+    if what == "scenes":
+        return _scenes(show)
     names: list[str] = {
         "ops": lambda: list(bends.OPERATORS),
         "sites": lambda: list(show.stage.site_names(show.state)),
@@ -59,6 +63,17 @@ def list_names(show: Show, what: str) -> None:
     }[what]()
     show.reply("/list.reply", what, *names, head=1)
     show.reply("/done", "/list", what)
+    return None
+
+
+def _scenes(show: Show) -> Job:
+    def work() -> tuple[Callable[[State], State], Sequence[str]]:
+        names = show.stage.scenes.names()
+        job.replies.append(Reply("/list.reply", ("scenes", *names), show.sender, head=1))
+        return (lambda now: now), []
+
+    job = Job("/list", work, ("scenes",), show.sender)
+    return job
 
 
 @COMMANDS.declare("/sync", Arg("id", "i", 0, "comes back in the answer", optional=True))
