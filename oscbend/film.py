@@ -16,7 +16,6 @@ import oscbend
 from oscbend.errors import BadScore, BadValue
 from oscbend.rate import Rate, rational
 from oscbend.render import Film, compose, frame_count, frames, said
-from oscbend.scenes import Scenes
 from oscbend.score import Score
 from oscbend.sinks.film import FilmWriter, film_path
 from oscbend.stage import Stage
@@ -98,7 +97,7 @@ def make(
     if job.save_score is not None:
         score.write(job.save_score)
     stage = load(model)
-    stage.scenes = Scenes(stage.root, dry=True)
+    stage.scenes = stage.scenes.in_memory()
     count = frame_count(score, fps)
     drawn = frames(
         score,

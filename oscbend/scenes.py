@@ -73,6 +73,10 @@ class Scenes:
         self._dry = dry
         self._saved: dict[str, str] = {}
 
+    def in_memory(self) -> Scenes:
+        """The same scenes, of which no file will change."""
+        return Scenes(self._root, dry=True)
+
     def read(self, name: str) -> str:
         """The text of a scene.
 

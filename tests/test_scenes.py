@@ -140,7 +140,7 @@ class TestFiles:
 
     def test_a_film_changes_no_file_and_sees_what_it_has_saved(self, tmp_path: Path) -> None:
         Scenes(tmp_path).write("verse", "old")
-        film = Scenes(tmp_path, dry=True)
+        film = Scenes(tmp_path).in_memory()
         film.write("verse", "new")
         film.write("bridge", "other")
         assert film.read("verse") == "new"
