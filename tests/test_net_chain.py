@@ -41,6 +41,7 @@ SELECTIONS = (
     "mask black",
     "mask grey",
 )
+ONE_ELEMENT = "fraction 0.001 3"
 ARITHMETIC = [name for name, row in OPERATORS.items() if row.affine or row.linear]
 JUMPING = {"threshold", "gate", "log", "power", "expm", "steer", "noise"}
 """Where a rounding error in x becomes a large one, or a field is needed besides."""
@@ -133,7 +134,7 @@ def chains(pick: st.DrawFn, names: list[str]) -> tuple[Bench, list[dict[str, Any
             check(op, static, shape)
         except BadValue:
             continue
-        bends.append((op, pick(st.sampled_from(SELECTIONS)), static))
+        bends.append((op, pick(st.sampled_from((*SELECTIONS, ONE_ELEMENT))), static))
         rows = {}
         for arg in row.live:
             low, high = arg.inside or arg.musical or (0.0, 1.0)
@@ -176,6 +177,18 @@ def test_joined_arithmetic_is_what_the_bends_make_one_by_one(case: tuple[Bench, 
 @given(chains([name for name in OPERATORS if name not in JUMPING]))
 def test_chains_of_all_kinds_are_what_the_bends_make_one_by_one(case: tuple[Bench, Any]) -> None:
     agree(case[0])
+
+
+@pytest.mark.parametrize("select", ["fraction 0.4 3", ONE_ELEMENT, "fraction 1"])
+@pytest.mark.parametrize("shape", [(4, 6, 6), (16, 4, 4)])
+def test_channels_that_are_selected_each_in_other_cells_are_put_back_between_two_bends(
+    select: str, shape: tuple[int, int, int]
+) -> None:
+    bench = Bench(
+        [("negate", select, {}), ("rotate", select, {"plane": "pairs"}), ("hadamard", select, {})], shape
+    )
+    bench.load(1.0, [{}, {"angle": [1.0]}, {}])
+    agree(bench)
 
 
 @pytest.mark.parametrize("name", OPERATORS)

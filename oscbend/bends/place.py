@@ -38,6 +38,12 @@ class Place:
         """True if nothing is selected."""
         return self.box is not None and any(side.start == side.stop for side in self.box)
 
+    @property
+    def by_channel(self) -> bool:
+        """True if a cell may be selected in one channel and not in another: between two bends that mix
+        channels, what is not selected must then be put back."""
+        return self.inside is not None and self.inside.shape[1] > 1
+
     def keep(self, y: Tensor, x: Tensor) -> Tensor:
         """y as far as it is selected, x bit for bit where it is not."""
         if self.soft is not None:
@@ -57,6 +63,8 @@ def place_of(
     device: torch.device,
     dtype: torch.dtype,
     memory_format: torch.memory_format = torch.contiguous_format,
+    *,
+    whole: bool = False,
 ) -> Place:
     """What a mask selects.
 
@@ -64,13 +72,14 @@ def place_of(
         mask: of `Selection.mask`, on the CPU; None for all.
         shape: of the tensor at the site: channels, rows, columns.
         device, dtype, memory_format: of the tensors that will be bent.
+        whole: True if a box must hold all channels.
     """
     if mask is None or bool((mask == 1).all()):
         return Place()
     inside = mask != 0
     hard = bool(((mask == 1) == inside).all())
     box = _box(inside, shape) if hard else None
-    if box is not None:
+    if box is not None and not (whole and 0 < len(range(shape[0])[box[0]]) < shape[0]):
         return Place(box)
     soft = None if hard else sent(mask.to(dtype).contiguous(memory_format=memory_format), device)
     if bool(inside.all()):

@@ -79,7 +79,8 @@ def _links(bents: Sequence[Bent]) -> list[Link]:
             continue
         text = "all" if here.everywhere else bent.armed.select
         both = joined(shape, form.shape, bent.site.shape[0]) if members else None
-        if both is None or text != selected or here.soft is not None:
+        mixed = both is not None and both.size > 1
+        if both is None or text != selected or here.soft is not None or (mixed and here.by_channel):
             close()
             shape, selected, place = form.shape, text, here
         else:
@@ -97,4 +98,5 @@ def _read(bent: Bent) -> tuple[Form | None, Place]:
         form = form_of(bent.row, bent.static, shape[0], mask.flatten().bool().numpy())
         if form is not None:
             return form, Place()
-    return form, place_of(mask, shape, bent.device, bent.dtype, bent.memory_format)
+    whole = form is not None  # arithmetic reads all channels of a cell
+    return form, place_of(mask, shape, bent.device, bent.dtype, bent.memory_format, whole=whole)
