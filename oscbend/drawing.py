@@ -20,6 +20,7 @@ class Drawing:
         pending: the pictures.
         times_s: when the frames are shown, on the clock of the show; the rest of the batch is padding.
         blacks: how dark they are shown, 0..1.
+        fresh: False if these are the pictures of an earlier one.
     """
 
     structure: Structure
@@ -28,6 +29,7 @@ class Drawing:
     pending: Pending
     times_s: tuple[float, ...]
     blacks: tuple[float, ...]
+    fresh: bool = True
 
     def serves(self, structure: Structure, values: Values, epoch: int) -> bool:
         """True if drawing would give the same pictures again."""

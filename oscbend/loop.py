@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
@@ -9,15 +10,16 @@ from typing import Protocol
 
 import numpy as np
 
-from oscbend.commands import Changes, Reply, Show, perform
+from oscbend.commands import Changes, Job, Reply, Show, perform
 from oscbend.commands.direct import Direct
+from oscbend.complaints import Complaints
 from oscbend.drawing import Drawing, Failed, darkened
-from oscbend.errors import BadMessage, OutOfMemory, one_line
+from oscbend.errors import BadMessage, BadValue, OutOfMemory, one_line
 from oscbend.features import Buses
 from oscbend.frame import Frame, Structure, Values
 from oscbend.modulation import Modulation, Shot, collate
 from oscbend.osc import Message
-from oscbend.schedule import Schedule
+from oscbend.schedule import Due, Schedule
 from oscbend.snapshot import Camera, Snapshot
 from oscbend.stage import Stage
 from oscbend.state import State
@@ -25,9 +27,9 @@ from oscbend.worker import Worker
 
 Answer = Callable[[Reply], None]
 
-COMPLAIN_EVERY_S = 1.0
-COMPLAINTS_A_SECOND = 50
-COMPLAINTS = 1024
+BLAMED = 1024
+JOBS = 64
+"""How many jobs wait at most; and how many times as many `/sync` wait for them."""
 
 
 class Sink(Protocol):
@@ -67,6 +69,8 @@ class Loop:
         self.worker = worker
         self.state = state
         self.schedule = schedule
+        self.clients = schedule.clients
+        self.dump = schedule.dump
         self.modulation = modulation or Modulation(Buses())
         self.sinks = list(sinks)
         self.answer = answer
@@ -74,6 +78,8 @@ class Loop:
         self.observers: list[Callable[[Snapshot], None]] = []
         """Are shown the state of every frame before it is drawn; they take it and never wait."""
         self.frame: Frame | None = None
+        self.drawn_s: float | None = None
+        """For when the newest frame was meant that had to be drawn."""
         self.number = 0
         self._picture: np.ndarray | None = None
         self._dark: tuple[np.ndarray, float, np.ndarray] | None = None
@@ -82,6 +88,12 @@ class Loop:
         self.over = False
         self.bad_packets: Callable[[], int] = lambda: schedule.bad
         self.dropped_packets: Callable[[], int] = lambda: schedule.dropped
+        self.ahead_s: Callable[[], float] = lambda: 0.0
+        """How far ahead a bundle has to come, so that its frame has not been begun."""
+        self.unix_s: Callable[[], float] = time.time
+        self.complaints = Complaints(
+            lambda reply: self.answer(reply), lambda line: self.say(line), self.clients
+        )
         self.changes = Changes(state)
         self._direct = Direct(self.modulation)
         self._camera = Camera(stage, self.modulation)
@@ -92,9 +104,6 @@ class Loop:
         self._drawable: Structure | None = None
         self._asked: dict[str, Hashable | None] = {}
         self._syncs: deque[tuple[int, int, Hashable | None]] = deque()
-        self._counted_s = -COMPLAIN_EVERY_S
-        self._count = 0
-        self._complained: dict[tuple[Hashable, str], float] = {}
         self._blamed: set[Structure] = set()
         self._dormant: tuple[str, ...] = ()
         self._behind = 0
@@ -108,7 +117,7 @@ class Loop:
         or by `land` once it is ready.
 
         Args:
-            now_s: seconds on the clock of the show; must not go back.
+            now_s: when it is shown, seconds on the clock of the loop; must not go back.
             took_s: how long the last step took, for `/status`.
 
         Returns:
@@ -144,7 +153,7 @@ class Loop:
         blacks = tuple(shot.black for shot in shots)
         newest, epoch = self._newest, self.stage.epoch
         if newest is not None and newest.serves(structure, values, epoch):
-            drawing = replace(newest, times_s=tuple(times_s), blacks=blacks)
+            drawing = replace(newest, times_s=tuple(times_s), blacks=blacks, fresh=False)
         else:
             try:
                 pending = self.stage.submit(structure, values)
@@ -171,13 +180,9 @@ class Loop:
         """Carries out what is due, and tells what the frame needs; None if the picture is held."""
         self._take_ended(now_s)
         for due in self.schedule.due(now_s):
-            self.modulation.advance(self.state, due.time_s)
-            for message in due.messages:
-                if self._direct.take(self.state, message, due.time_s):
-                    self.changes.set_by(message.address, due.sender)
-                else:
-                    self._perform(message, due.time_s, due.sender, due.local)
+            self._carry_out(due)
         self.state = self._direct.settled(self.state)
+        self._tell_notices(now_s)
         self.changes.tell(self.state, self.modulation, self.stage)
         self._answer_syncs()
         if self.state.feedback:
@@ -225,6 +230,8 @@ class Loop:
             self._newest = None
         for picture, good, time_s, black in zip(pictures, finite, drawing.times_s, drawing.blacks):
             self.publish(picture if good else self.held(structure), time_s, black)
+        if drawing.fresh:
+            self.drawn_s = drawing.times_s[-1]
         self._report_behind()
 
     def publish(self, picture: np.ndarray, now_s: float, black: float | None = None) -> Frame:
@@ -262,7 +269,7 @@ class Loop:
         return self._dark[2]
 
     def status(self) -> tuple[float | int | str, ...]:
-        """fps, frame ms mean and worst, queued, late, dropped, bad packets, frame number, model, behind."""
+        """What `/status.reply` says."""
         shown = self._shown_s
         span = shown[-1] - shown[0] if len(shown) > 1 else 0.0
         fps = (len(shown) - 1) / span if span > 0 else 0.0
@@ -278,16 +285,46 @@ class Loop:
             self.number,
             self.state.model,
             self.stage.behind,
+            self.ahead_s(),
         )
 
-    def _perform(self, message: Message, time_s: float, sender: Hashable | None, local: bool) -> None:
+    def clear(self, sender: Hashable | None = None) -> int:
+        """Forgets what waits for its time, of one sender or of all; tells how many bundles it was."""
+        return self.schedule.clear(sender)
+
+    def hush(self, on: bool) -> None:
+        """Tells nothing (or all) of what goes wrong in the rest of the bundle."""
+        self.complaints.hush = on
+
+    def _carry_out(self, due: Due) -> None:
+        """Carries out messages that act together."""
+        self.clients.heard(due.sender, due.time_s)
+        self.modulation.advance(self.state, due.time_s)
+        for message in due.messages:
+            if self._direct.take(self.state, message, due.time_s):
+                self.changes.set_by(message.address, due.sender)
+            else:
+                self._perform(message, due)
+                if not due.together:
+                    self.complaints.hush = None
+        self.complaints.hush = None
+
+    def _perform(self, message: Message, due: Due) -> None:
         self.state = self._direct.settled(self.state)
-        show = Show(self.state, self.modulation, self.stage, time_s, sender, local, self.status)
+        time_s, sender = due.time_s, due.sender
+        show = Show(
+            self.state, self.modulation, self.stage, time_s, sender, due.local, due.came_s, house=self
+        )
         try:
             perform(show, message)
+            self._check_room(show.jobs, len(show.syncs))
         except BadMessage as error:
-            if self._may_complain(time_s):
+            if self.complaints.may(sender, time_s):
                 self._complain("/fail", message.address, str(error), time_s, sender)
+            return
+        except Exception as error:  # a defect in one command must not end the show
+            text = f"this is a defect of oscbend: {one_line(error)}"
+            self._complain("/fail", message.address, text, time_s, sender)
             return
         if show.state is not self.state:
             self._note_change(show.state, sender)
@@ -328,24 +365,27 @@ class Loop:
             _, id, to = self._syncs.popleft()
             self.answer(Reply("/synced", (id,), to))
 
-    def _may_complain(self, now_s: float) -> bool:
-        """False beyond so many complaints a second: a flood of wrong addresses costs and says little."""
-        if not 0 <= now_s - self._counted_s < COMPLAIN_EVERY_S:
-            self._counted_s, self._count = now_s, 0
-        self._count += 1
-        return self._count <= COMPLAINTS_A_SECOND
+    def _check_room(self, jobs: Sequence[Job], syncs: int) -> None:
+        waiting = self.worker.submitted - self._ended
+        if jobs and waiting + len(jobs) > JOBS:
+            raise BadValue(f"{waiting} jobs wait already; wait for /synced before sending more")
+        if syncs and len(self._syncs) + syncs > JOBS * JOBS:
+            raise BadValue(f"{len(self._syncs)} /sync wait already; wait for their answers")
 
     def _complain(self, kind: str, address: str, text: str, now_s: float, to: Hashable | None) -> None:
-        """Answers once a second at most for each sender and address, so that a wrong patch floods nobody."""
-        key = (to, address)
-        last = self._complained.get(key)
-        if last is not None and 0 <= now_s - last < COMPLAIN_EVERY_S:
-            return
-        if len(self._complained) >= COMPLAINTS:
-            self._complained.clear()
-        self._complained[key] = now_s
-        self.say(f"{address}: {text}" if not text.startswith(address) else text)
-        self.answer(Reply(kind, (address, text), to))
+        self.complaints.tell(kind, address, text, now_s, to)
+
+    def _tell_notices(self, now_s: float) -> None:
+        """Tells what the schedule has noticed in what came."""
+        for line in self.dump.lines():
+            self.say(line)
+        for to, address, args in self.schedule.notices():
+            if not self.complaints.may(to, now_s):
+                continue
+            if address == "/late":
+                self.complaints.late(float(args[0]), now_s, to)
+            else:
+                self._complain(address, str(args[0]), str(args[1]), now_s, to)
 
     def _note_change(self, state: State, sender: Hashable | None) -> None:
         """Remembers who asked for another model or size, to answer if there is no room for it."""
@@ -388,7 +428,7 @@ class Loop:
         """Says which bend it was, once for each structure; the search is a job of its own."""
         if structure in self._blamed:
             return
-        if len(self._blamed) >= COMPLAINTS:
+        if len(self._blamed) >= BLAMED:
             self._blamed.clear()
         self._blamed.add(structure)
         self.worker.submit(self.stage.blame_job(structure, values, what))

@@ -30,6 +30,7 @@ HEAD_MAX = 256
 """Longest beginning that is kept, in bytes."""
 
 _UNIX_EPOCH = 2_208_988_800  # 1 January 1970 in NTP seconds
+_ERA = 2**64  # NTP counts from 0 again on 7 February 2036
 
 
 class TimeTag(int):
@@ -52,7 +53,7 @@ class TimeTag(int):
     @classmethod
     def from_unix(cls, unix_s: float) -> TimeTag:
         """The tag of a Unix time, such as `time.time()`."""
-        return cls(cls.from_seconds(unix_s) + (_UNIX_EPOCH << 32))
+        return cls((cls.from_seconds(unix_s) + (_UNIX_EPOCH << 32)) % _ERA)
 
     @property
     def seconds(self) -> float:
@@ -61,8 +62,9 @@ class TimeTag(int):
 
     @property
     def unix_s(self) -> float:
-        """Unix time in seconds, as `time.time()` gives it."""
-        return (self - (_UNIX_EPOCH << 32)) / 2**32
+        """Unix time in seconds, as `time.time()` gives it; from 1968 to 2104, as RFC 4330 reads it."""
+        era = 0 if self >= _ERA // 2 else _ERA
+        return (self + era - (_UNIX_EPOCH << 32)) / 2**32
 
     @property
     def immediate(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from oscbend import bends
 from oscbend.commands import Job
+from oscbend.commands.base import NoHouse
 from oscbend.errors import BadModel, BadValue, OutOfMemory
 from oscbend.frame import Done, Pending, Rendered, Structure, Values
 from oscbend.net.sites import Site, resolve
@@ -173,6 +174,29 @@ class LateStage(FakeStage):
         if self.spoils & {bend.op for bend in of[0].bends}:
             drawn = replace(drawn, pictures=drawn.pictures[:0], finite=drawn.finite[:0], error="broken")
         return Done(drawn)
+
+
+class FakeHouse(NoHouse):
+    """Runs no show, but has a status and a clock, and remembers what it was asked to forget."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cleared: list[Hashable | None] = []
+        self.hushed: list[bool] = []
+        self.now_s = 1_800_000_000.0
+
+    def status(self) -> tuple[float | int | str, ...]:
+        return 30.0, 7
+
+    def clear(self, sender: Hashable | None = None) -> int:
+        self.cleared.append(sender)
+        return 3
+
+    def hush(self, on: bool) -> None:
+        self.hushed.append(on)
+
+    def unix_s(self) -> float:
+        return self.now_s
 
 
 class Later:

@@ -1,14 +1,22 @@
-"""Real server processes for tests."""
+"""Real servers for tests: in a process of their own with a network, or in this one without."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+from fakes import FakeStage
 
 from oscbend.demo import oscbend_process
+from oscbend.frame import Frame
+from oscbend.server.serve import Address, Manners, Server
+from oscbend.state import State
 
 READY = re.compile(r"oscbend ready osc=(\S+):(\d+) web=(\S+) frames=(\S+) model=(.+) size=(\d+)x(\d+)(.*)")
 
@@ -40,3 +48,37 @@ def serving(*options: str) -> Iterator[Served]:
     finally:
         process.kill()
         process.wait(10)
+
+
+class Kept:
+    """A sink that keeps every frame, and when it was given out."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.times_s: list[float] = []
+
+    def put(self, frame: Frame) -> None:
+        self.times_s.append(time.monotonic())
+        self.frames.append(frame)
+
+
+@contextmanager
+def playing(
+    stage: FakeStage | None = None, state: State | None = None, manners: Manners | None = None, **address: Any
+) -> Iterator[tuple[Server, Kept]]:
+    """A whole server in this process, on free ports, with a stage that paints flat colours: there at once."""
+    where = Address(**{"port": 0, "web_port": 0, "frames": "tcp://127.0.0.1:*", **address})
+    begin = state or State(width=64, height=64, steps=4, noise="hold", fps=60)
+    said: list[str] = []
+    with Server(stage or FakeStage(), begin, where, said.append, manners or Manners()) as server:  # type: ignore[arg-type]
+        kept = Kept()
+        server.loop.sinks.append(kept)
+        thread = threading.Thread(target=server.run, name="show", daemon=True)
+        thread.start()
+        try:
+            while not kept.frames:
+                time.sleep(0.001)
+            yield server, kept
+        finally:
+            server.loop.over = True
+            thread.join(10)

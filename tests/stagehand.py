@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fakes import FakeStage
+from fakes import FakeHouse, FakeStage
 
 from oscbend.commands import Show, perform
 from oscbend.features import Buses
@@ -18,7 +18,9 @@ class Stagehand:
 
     def __init__(self) -> None:
         self.stage = FakeStage()
-        self.show = Show(State(steps=4), Modulation(Buses()), self.stage, status=lambda: (30.0, 7))
+        self.house = FakeHouse()
+        me = ("127.0.0.1", 7000)
+        self.show = Show(State(steps=4), Modulation(Buses()), self.stage, sender=me, house=self.house)
 
     def __call__(self, address: str, *args: Any) -> State:
         perform(self.show, Message(address, args))

@@ -80,6 +80,13 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/list": ("/list", ("ops",)),
     "/sync": ("/sync", (3,)),
     "/status": ("/status", ()),
+    "/notify": ("/notify", (1,)),
+    "/frame": ("/frame", (2,)),
+    "/timetags": ("/timetags", ("ignore",)),
+    "/clearSched": ("/clearSched", ()),
+    "/ping": ("/ping", (5,)),
+    "/dumpOSC": ("/dumpOSC", (1,)),
+    "/error": ("/error", (0,)),
     "/version": ("/version", ()),
     "/quit": ("/quit", ()),
 }

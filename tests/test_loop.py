@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from fakes import DelayedStage, FakeStage, LateStage
 
+from oscbend import commands
 from oscbend.commands import Job, Reply
 from oscbend.frame import Frame, Rendered, Structure, Values
-from oscbend.loop import Loop
-from oscbend.osc import Message
-from oscbend.schedule import Schedule
+from oscbend.loop import JOBS, Loop
+from oscbend.osc import Bundle, Message, TimeTag, encode, encode_message
+from oscbend.schedule import Came, Schedule
 from oscbend.sinks.null import NullSink
 from oscbend.state import State
 from oscbend.worker import Beside, InPlace, done
@@ -192,10 +193,10 @@ def test_status_counts() -> None:
     show = Show()
     for _ in range(5):
         show()
-    fps, mean_ms, worst_ms, queued, late, dropped, bad, number, model, behind = show.loop.status()
+    fps, mean_ms, worst_ms, queued, late, dropped, bad, number, model, behind, ahead_s = show.loop.status()
     assert fps == pytest.approx(20.0)
     assert mean_ms == worst_ms == 0.0
-    assert (queued, late, dropped, bad, number, model, behind) == (0, 0, 0, 0, 5, "tiny", 0)
+    assert (queued, late, dropped, bad, number, model, behind, ahead_s) == (0, 0, 0, 0, 5, "tiny", 0, 0.0)
 
 
 def test_quit_ends_the_show() -> None:
@@ -644,7 +645,7 @@ def test_it_is_said_and_told_how_late_pictures_come() -> None:
     show()
     show()
     assert show.said == ["stream batch: pictures come 3 frames late"]
-    assert show.loop.status()[-1] == 3
+    assert show.loop.status()[-2] == 3
     show.stage.behind = 1
     show()
     assert show.said[1:] == ["stream batch: pictures come 1 frame late"]
@@ -657,3 +658,148 @@ def test_feedback_is_refused_where_frames_overlap() -> None:
     assert not show.loop.state.feedback
     show(("/feedback", 0))
     assert len(show.told("/fail")) == 1
+
+
+# -- what is told ------------------------------------------------------------------------------------
+
+
+def came(show: Show, data: bytes, sender: Any = ("host", 1), ago_s: float = 0.0) -> None:
+    """A packet that arrives now, tagged relative to a Unix time that is the loop's own clock."""
+    show.schedule.put_datagrams([(data, sender)], Came(show.now_s - ago_s, 1e9 + show.now_s, 1e9), bool)
+
+
+def test_a_bad_packet_is_answered_once_a_second_and_counted_each_time() -> None:
+    show = Show()
+    for _ in range(10):
+        came(show, b"abc")
+        show()
+    assert show.told("/fail") == [("/packet", "a packet of 3 bytes: OSC packets are multiples of 4")]
+    assert show.loop.status()[6] == 10
+
+
+def test_a_flood_of_bad_packets_from_everywhere_is_answered_to_few() -> None:
+    show = Show()
+    for n in range(1000):
+        came(show, b"abc", ("10.0.0.1", n))
+    show()
+    assert 1 <= len(show.told("/fail")) <= 50
+    assert show.loop.status()[6] == 1000
+
+
+def test_a_late_bundle_is_answered_once_a_second_with_the_seconds() -> None:
+    show = Show()
+    for _ in range(10):
+        show()
+        came(show, encode(Bundle(TimeTag.from_unix(1e9 + show.now_s - 0.25), (Message("/seed", (1.0,)),))))
+    show()
+    ((late_s,),) = show.told("/late")
+    assert late_s == pytest.approx(0.25, abs=0.01)
+    assert show.loop.status()[4] == 10
+    assert show.loop.state.live["/seed"] == 1.0
+
+
+def test_one_client_cannot_use_up_what_is_told_to_the_others() -> None:
+    show = Show()
+    show.now_s += 0.05
+    wrong = tuple(Message(f"/nowhere/{n}") for n in range(100))
+    show.schedule.put(show.now_s, wrong, ("host", 1))
+    show.schedule.put(show.now_s, (Message("/nowhere"),), ("host", 2))
+    show()
+    to = [r.to for r in show.replies if r.address == "/fail"]
+    assert to.count(("host", 1)) == 10
+    assert to.count(("host", 2)) == 1
+
+
+def test_a_client_may_want_to_hear_nothing_of_what_went_wrong() -> None:
+    show = Show()
+    show(("/error", 0))
+    show(("/nowhere",))
+    came(show, b"abc")
+    show()
+    assert show.told("/fail") == []
+    assert show.said == []
+    show(("/error", 1))
+    show(("/nowhere",))
+    assert len(show.told("/fail")) == 1
+
+
+def test_silence_may_be_for_the_rest_of_a_bundle() -> None:
+    show = Show()
+    show(("/wrong/1",), ("/error", -1), ("/wrong/2",), ("/error", -2), ("/wrong/3",))
+    assert [args[0] for args in show.told("/fail")] == ["/wrong/1", "/wrong/3"]
+    show(("/error", 0), ("/error", -2), ("/wrong/4",))
+    show(("/wrong/5",))
+    assert [args[0] for args in show.told("/fail")] == ["/wrong/1", "/wrong/3", "/wrong/4"]
+
+
+def test_silence_for_a_bundle_says_nothing_of_messages_by_themselves() -> None:
+    show = Show()
+    came(show, encode_message("/error", (-1,)))
+    came(show, encode_message("/wrong"))
+    show()
+    assert len(show.told("/fail")) == 1
+
+
+def test_what_comes_in_is_written_out_for_whoever_asked() -> None:
+    show = Show()
+    show(("/dumpOSC", 1))
+    came(show, encode_message("/seed", (1.5,)))
+    show()
+    assert show.said == ["host:1 /seed 1.5"]
+    show(("/dumpOSC", 0))
+    came(show, encode_message("/seed", (1.5,)))
+    show()
+    assert len(show.said) == 1
+
+
+def test_a_defect_in_a_command_is_told_and_the_show_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    show = Show()
+
+    def broken(what: commands.Show, message: Message) -> None:
+        if message.address == "/version":
+            raise ZeroDivisionError("oh")
+        commands.perform(what, message)
+
+    monkeypatch.setattr("oscbend.loop.perform", broken)
+    show(("/version",), ("/seed", 3.0))
+    assert show.told("/fail") == [("/version", "this is a defect of oscbend: ZeroDivisionError: oh")]
+    assert show.loop.state.live["/seed"] == 3.0
+
+
+def test_only_so_many_jobs_wait() -> None:
+    worker = Beside()
+    gate = threading.Event()
+    show = Show(worker)
+    encode_text = show.stage.encode
+    show.stage.encode = lambda *args: (gate.wait(10), encode_text(*args))[1]  # type: ignore[method-assign]
+    for n in range(JOBS + 5):
+        show((f"/prompt/{n % 8 + 1}", f"text {n}"))
+    assert worker.submitted == JOBS
+    assert "jobs wait" in show.told("/fail")[0][1]
+    show(*[("/sync", n) for n in range(JOBS * JOBS + 5)])
+    assert len(show.loop._syncs) == JOBS * JOBS
+    gate.set()
+    worker.close()
+    worker._thread.join(10)
+
+
+def test_what_waits_for_its_time_is_forgotten_when_asked() -> None:
+    show = Show()
+    show()
+    came(show, encode(Bundle(TimeTag.from_unix(1e9 + 5.0), (Message("/seed", (9.0,)),))))
+    show(("/clearSched",))
+    assert show.told("/done") == [("/clearSched", 1)]
+    show.now_s = 6.0
+    show()
+    assert "/seed" not in show.loop.state.live
+
+
+def test_only_what_had_to_be_drawn_is_measured() -> None:
+    show = Show(noise="hold")
+    show()
+    assert show.loop.drawn_s == show.now_s
+    show.loop.drawn_s = None
+    show()
+    assert show.loop.drawn_s is None, "the same picture again"
+    show(("/seed", 5.0))
+    assert show.loop.drawn_s == show.now_s

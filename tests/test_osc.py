@@ -258,6 +258,15 @@ def test_times_are_ntp_on_the_network():
     assert theirs.timestamp == pytest.approx(1_700_000_000.25, abs=1e-6)
 
 
+@given(st.floats(0, 4e9).map(lambda unix_s: round(unix_s * 4096) / 4096))
+@example(2_085_978_495.75)  # the last moment of NTP's first era, and the first of the next
+@example(2_085_978_496.0)
+def test_unix_times_are_kept_beyond_2036(unix_s):
+    tag = TimeTag.from_unix(unix_s)
+    assert 0 <= tag < 2**64
+    assert tag.unix_s == unix_s
+
+
 @given(st.floats(0, 1e6))
 def test_a_time_is_never_rounded_up(seconds):
     assert seconds - 2**-31 <= TimeTag.from_seconds(seconds).seconds <= seconds

@@ -11,9 +11,9 @@ import pytest
 from webbed import Webbed, until
 
 from oscbend.errors import BadValue, OscbendError
+from oscbend.peers import is_loopback
 from oscbend.server import web
 from oscbend.server.announce import announced, checked_name, heard_at
-from oscbend.server.networks import is_loopback
 
 HERE = ["127.0.0.1"]
 NAME = f"show {uuid.uuid4().hex[:8]}"

@@ -12,9 +12,9 @@ import pytest
 
 from oscbend.errors import OscbendError
 from oscbend.osc import Message, decode, encode_message
-from oscbend.server.doors import Doors, host_of, is_local
+from oscbend.peers import host_of, is_local
+from oscbend.server.doors import Doors
 from oscbend.server.inbox import Arrivals, Inbox
-from oscbend.server.tcp import Line
 
 WAIT_S = 10.0
 
@@ -70,13 +70,6 @@ def test_a_port_that_is_taken_for_connections_is_taken_for_both() -> None:
             Doors(port=port)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free_again:
             free_again.bind(("127.0.0.1", port))
-
-
-def test_who_is_local() -> None:
-    assert is_local(("127.0.0.1", 9))
-    assert not is_local(("10.0.0.9", 9))
-    assert is_local(Line("::1", 9))
-    assert not is_local(None)
 
 
 def test_nobody_is_answered_who_cannot_be() -> None:

@@ -23,10 +23,17 @@ def show() -> Iterator[Webbed]:
         yield opened
 
 
-def status(host: str | None, origin: str | None = None, here: str = "127.0.0.1", **options: Any) -> int:
+def status(
+    host: str | None,
+    origin: str | None = None,
+    here: str = "127.0.0.1",
+    client: tuple[str, int] = ("127.0.0.1", 4321),
+    **options: Any,
+) -> int:
     """What a request gets that came in at the address `here`."""
     headers = [(k, v.encode()) for k, v in ((b"host", host), (b"origin", origin)) if v is not None]
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "server": (here, 57131)}
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "client": client}
+    scope["server"] = here, 57131
     sent: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -37,6 +44,12 @@ def status(host: str | None, origin: str | None = None, here: str = "127.0.0.1",
 
     asyncio.run(Guard(app, **options)(scope, None, send))  # type: ignore[arg-type]
     return int(sent[0]["status"])
+
+
+def test_machines_of_other_networks_get_nothing() -> None:
+    strangers = ("8.8.8.8", 4321)
+    assert status("127.0.0.1", client=strangers, allow=lambda host: host != "8.8.8.8") == 403
+    assert status("127.0.0.1", client=("10.0.0.7", 4321), allow=lambda host: host != "8.8.8.8") == 200
 
 
 OWN = [

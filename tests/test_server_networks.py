@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oscbend.errors import BadValue
-from oscbend.server.networks import PRIVATE, Networks, is_loopback
+from oscbend.server.networks import PRIVATE, Networks
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,3 @@ def test_networks_may_be_given() -> None:
 def test_a_network_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match="--allow"):
         Networks([text])
-
-
-@pytest.mark.parametrize(
-    ("host", "local"), [("127.0.0.1", True), ("::1", True), ("::ffff:127.0.0.1", True), ("10.0.0.1", False)]
-)
-def test_loopback(host: str, local: bool) -> None:
-    assert is_loopback(host) is local

@@ -141,6 +141,25 @@ def test_a_stranger_is_not_heard(host):
         assert (door.refused, arrived(door)) == (1, [])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_the_system_tells_who_could_not_be_reached(door, host):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind(("127.0.0.1", 0))
+        place = gone.getsockname()
+    found = []
+    end = time.monotonic() + 5
+    while not found and time.monotonic() < end:
+        assert door.send(b"/a\0\0,\0\0\0", place)
+        assert door.send(b"/b\0\0,\0\0\0", host.getsockname()), "others get theirs"
+        assert host.recv(100) == b"/b\0\0,\0\0\0"
+        time.sleep(0.01)
+        found += door.refusals()
+    assert set(found) == {place}
+    before = time.process_time()
+    time.sleep(0.2)
+    assert time.process_time() - before < 0.1, "and is at rest again"
+
+
 def test_an_error_on_receiving_does_not_end_the_thread(door, host):
     """As on Windows, where a reply to nobody makes the next receive fail."""
     if door._receive_all != door._one_by_one:
@@ -150,7 +169,10 @@ def test_an_error_on_receiving_does_not_end_the_thread(door, host):
         """The door's socket, failing once."""
 
         def __init__(self, real):
-            self.real, self.failed, self.fileno = real, threading.Event(), real.fileno
+            self.real, self.failed = real, threading.Event()
+
+        def __getattr__(self, name):
+            return getattr(self.real, name)
 
         def recvfrom(self, size):
             if not self.failed.is_set():

@@ -15,8 +15,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from oscbend.commands import Reply
 from oscbend.osc import Message, decode, encode_message
+from oscbend.schedule import Came
 from oscbend.server.doors import Peer
 from oscbend.server.inbox import Arrivals, Inbox
+from oscbend.server.networks import LOOPBACK, Networks
 from oscbend.server.replies import encode_reply
 from oscbend.server.web import Site, Web
 from oscbend.snapshot import Snapshot
@@ -33,7 +35,10 @@ class Webbed(Watched):
         self.inbox = Inbox()
         self.said: list[str] = []
         place = Site(**{"name": "a show", "host": "127.0.0.1", "port": 0, "osc_port": OSC_PORT, **site})
-        self.web = Web(place, self.loop.snapshot(0.0), self.hear, lambda: self.now_s, self.said.append)
+        networks = Networks(LOOPBACK)
+        self.web = Web(
+            place, self.loop.snapshot(0.0), self.hear, lambda: self.now_s, networks, self.said.append
+        )
         self.loop.observers.append(self.web.see)
         self.loop.answer = self.answer
         self.at = f"127.0.0.1:{self.web.port}"
@@ -54,7 +59,8 @@ class Webbed(Watched):
     def hand_over(self) -> None:
         """Hands what has come in to the next frame."""
         for arrivals in self.inbox.drain():
-            self.schedule.put_datagrams(arrivals.datagrams, arrivals.time_s, 0.0, lambda sender: True)
+            came = Came(arrivals.time_s, arrivals.time_s, 0.0)
+            self.schedule.put_datagrams(arrivals.datagrams, came, lambda sender: True)
 
     def heard(self, count: int) -> None:
         """Waits until so many packets have come in all."""

@@ -25,6 +25,14 @@ def serve(
     bend: o.Bends = None,
     host: o.Host = "127.0.0.1",
     port: o.Port = 57130,
+    lan: Annotated[bool, typer.Option("--lan", help="Listen to the networks of this house, too.")] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Network that OSC is heard from, as 192.168.1.0/24; private ones by default."),
+    ] = None,
+    horizon: Annotated[float, typer.Option(help="What is tagged further ahead acts at once, s.")] = 10.0,
+    late: Annotated[str, typer.Option(help="What comes after its time: run or drop.")] = "run",
+    timetags: Annotated[str, typer.Option(help="Time tags: schedule or ignore.")] = "schedule",
     web_port: Annotated[int, typer.Option(help="Of the page with the live picture.")] = 57131,
     frames: Annotated[str, typer.Option(help="ZeroMQ address of the frames.")] = "tcp://127.0.0.1:57132",
     name: Annotated[str, typer.Option(help="By which hosts find this server.")] = "oscbend",
@@ -51,10 +59,18 @@ def serve(
     from oscbend.cli.tuned import setting_for
     from oscbend.render import Film, opened
     from oscbend.server.announce import checked_name
-    from oscbend.server.serve import Address, Server
+    from oscbend.server.networks import PRIVATE
+    from oscbend.server.serve import Address, Manners, Server
 
-    address = Address(host, port, web_port, frames, checked_name(name))
     width, height = o.size_of(size)
+    manners = Manners(
+        o.number_in(horizon, "--horizon", 0.0, 3600.0),
+        o.one_of(late, "--late", ("run", "drop")),
+        o.one_of(timetags, "--timetags", ("schedule", "ignore")),
+    )
+    address = Address(
+        "0.0.0.0" if lan else host, port, web_port, frames, checked_name(name), tuple(allow or PRIVATE)
+    )
     film = Film(
         prompt,
         negative=negative,
@@ -72,7 +88,7 @@ def serve(
     loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle, compile)
     setting = setting_for(film, loading, tune)
     stage = o.stage_of(model, loading, root, setting, live=True, stream_batch=stream_batch)
-    with Server(stage, opened(film, stage, o.say), address, o.say) as server:
+    with Server(stage, opened(film, stage, o.say), address, o.say, manners) as server:
         server.run()
 
 

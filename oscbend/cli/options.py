@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ Init = Annotated[str, typer.Option(help="Picture or film to start from (image-to
 Strength = Annotated[float, typer.Option(help="Of image-to-image: 0 keeps the picture, 1 forgets it.")]
 Root = Annotated[Path, typer.Option(help="Folder below which files named over OSC lie.")]
 Host = Annotated[str, typer.Option(help="Address to listen at; 127.0.0.1 is this machine only.")]
-Port = Annotated[int, typer.Option(help="OSC over UDP.")]
+Port = Annotated[int, typer.Option(help="OSC over UDP and TCP.")]
 Fps = Annotated[str, typer.Option(help="Frames per second: 20, 23.976, 24000/1001.")]
 
 OptionalModel = Annotated[str | None, typer.Option(help="As a score says, or tiny.")]
@@ -88,6 +88,20 @@ def pair(text: str, option: str) -> tuple[float, float]:
     except ValueError:
         raise BadValue(f"{option} {text!r}: write two numbers, as in '0.01 0.25'") from None
     return first, second
+
+
+def number_in(number: float, option: str, lo: float, hi: float) -> float:
+    """A number within a range."""
+    if not lo <= number <= hi:
+        raise BadValue(f"{option} {number:g}: from {lo:g} to {hi:g}")
+    return number
+
+
+def one_of(text: str, option: str, choices: Sequence[str]) -> str:
+    """One of several words."""
+    if text not in choices:
+        raise BadValue(f"{option} {text!r}: one of {', '.join(choices)}")
+    return text
 
 
 def below(root: Path, file: str) -> tuple[Path, str]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from oscbend import bends, osc, pattern
+from oscbend.clients import Clients
 from oscbend.controls import Control, Network, controls, find_control
+from oscbend.dump import Dump
 from oscbend.errors import BadMessage, BadValue, UnknownName
 from oscbend.glides import lagged
 from oscbend.modulation import Modulation
@@ -102,6 +104,48 @@ class Job:
     replies: list[Reply] = field(default_factory=list)
 
 
+class House(Protocol):
+    """What commands may ask of whatever runs the show."""
+
+    clients: Clients
+    dump: Dump
+
+    def status(self) -> tuple[float | int | str, ...]:
+        """What `/status.reply` says."""
+
+    def clear(self, sender: Hashable | None = None) -> int:
+        """Forgets what waits for its time, of one sender or of all; tells how many bundles it was."""
+
+    def hush(self, on: bool) -> None:
+        """Tells nothing (or all) of what goes wrong in the rest of the bundle."""
+
+    def unix_s(self) -> float:
+        """Unix time."""
+
+
+class NoHouse:
+    """Stands in where nobody runs the show: nothing waits, and there is nothing to tell."""
+
+    def __init__(self) -> None:
+        self.clients = Clients()
+        self.dump = Dump()
+
+    def status(self) -> tuple[float | int | str, ...]:
+        """Nothing."""
+        return ()
+
+    def clear(self, sender: Hashable | None = None) -> int:
+        """Nothing waits."""
+        return 0
+
+    def hush(self, on: bool) -> None:
+        """Nothing is told."""
+
+    def unix_s(self) -> float:
+        """There is no time of day."""
+        return 0.0
+
+
 @dataclass
 class Show:
     """What a command may touch: the state to replace, and the things around it.
@@ -113,7 +157,8 @@ class Show:
         now_s: the message's time on the clock of the loop, seconds.
         sender: who sent it; None for the score itself.
         local: True if the sender is on this machine.
-        status: gives what `/status.reply` says.
+        came_s: Unix time at which the message came; 0 for a score.
+        house: whatever runs the show.
     """
 
     state: State
@@ -122,7 +167,8 @@ class Show:
     now_s: float = 0.0
     sender: Hashable | None = None
     local: bool = True
-    status: Callable[[], tuple[float | int | str, ...]] = tuple
+    came_s: float = 0.0
+    house: House = field(default_factory=NoHouse)
     replies: list[Reply] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

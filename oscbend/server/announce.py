@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from oscbend.errors import BadValue, OscbendError, one_line
-from oscbend.server.networks import is_loopback
+from oscbend.peers import is_loopback
 
 NAME_MAX = 50
 """Longest name, in bytes: a label of 63, less what is put after the name where it is taken."""

@@ -5,38 +5,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Hashable, Iterable
 from operator import attrgetter
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from oscbend.errors import OscbendError
+from oscbend.peers import Peer
 from oscbend.server.inbox import Arrivals, Inbox
-from oscbend.server.networks import is_loopback
 from oscbend.server.replies import encode_reply
 from oscbend.server.tcp import TcpDoor
 from oscbend.server.udp import UdpDoor
 
 ATTEMPTS = 16
-
-
-@runtime_checkable
-class Peer(Protocol):
-    """A sender with a connection of its own; over UDP a sender is a numeric address and a port."""
-
-    host: str
-
-    def send(self, packet: bytes) -> bool:
-        """Sends a packet without waiting; False if it cannot go out."""
-
-
-def host_of(sender: Hashable) -> str:
-    """The numeric address of a sender; empty for the score itself."""
-    if isinstance(sender, tuple):
-        return str(sender[0])
-    return sender.host if isinstance(sender, Peer) else ""
-
-
-def is_local(sender: Hashable) -> bool:
-    """True if a sender is on this machine."""
-    return is_loopback(host_of(sender))
 
 
 class Doors:
@@ -89,6 +67,15 @@ class Doors:
     def gone(self) -> list[Hashable]:
         """Connections that have ended since the last call."""
         return [*self.tcp.gone()]
+
+    @property
+    def reports(self) -> bool:
+        """True if the system tells where nobody took what was sent."""
+        return self.udp.reports
+
+    def refusals(self) -> list[Hashable]:
+        """Where packets went that nobody took, since the last call."""
+        return self.udp.refusals()
 
     def send(self, packet: bytes, to: Hashable) -> bool:
         """Sends a packet without waiting; False if it cannot go out."""

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from oscbend.errors import one_line
-from oscbend.server.networks import ip_of
+from oscbend.peers import ip_of
 
 CONNECTIONS = 64
 SILENT_S = 10.0
@@ -35,13 +35,19 @@ class Guard:
     Args:
         app: what stands behind it.
         names: by which this server is known besides `localhost` and its addresses.
+        allow: tells of a numeric address whether it is heard.
         say: is told, in one line and once, of a fault in what stands behind it.
     """
 
     def __init__(
-        self, app: ASGIApp, names: Iterable[str] = (), say: Callable[[str], None] = lambda line: None
+        self,
+        app: ASGIApp,
+        names: Iterable[str] = (),
+        say: Callable[[str], None] = lambda line: None,
+        allow: Callable[[str], bool] = lambda host: True,
     ) -> None:
         self._app = app
+        self._allow = allow
         self._say = say
         self._said: set[str] = set()
         self.names = {name.lower().rstrip(".") for name in names}
@@ -71,6 +77,9 @@ class Guard:
         headers = Headers(scope=scope)
         here = (scope.get("server") or ("",))[0]
         host, origin = headers.get("host", ""), headers.get("origin")
+        caller = (scope.get("client") or ("",))[0]
+        if not self._allow(caller):
+            return f"{caller or 'nobody'} is not in a network that this server hears; see --allow"
         if not self._is_here(f"//{host}", here):
             return f"{host or 'a request without Host'} is not this server; ask for it by its address"
         if origin is not None and not self._is_here(origin, here):

@@ -16,7 +16,7 @@ class Arrivals(NamedTuple):
 
     Args:
         time_s: when, seconds of `time.monotonic`.
-        datagrams: as received, and from whom (see `oscbend.server.doors`), in the order in which they came.
+        datagrams: as received, and from whom (see `oscbend.peers`), in the order in which they came.
     """
 
     time_s: float

@@ -40,7 +40,7 @@ class Live:
     Args:
         query: gives the newest snapshot, and its tree.
         hear: takes an OSC packet that came, and who sent it.
-        now_s: the clock of the loop.
+        now_s: when that is seen which comes now, on the clock of the loop.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterable
 
 from oscbend.errors import BadValue
+from oscbend.peers import ip_of
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 PRIVATE = (
@@ -21,7 +22,6 @@ PRIVATE = (
 """This machine, and the networks of houses and stages: nothing from the internet."""
 REMEMBERED = 4096
 
-Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -46,22 +46,6 @@ class Networks:
 
     def __str__(self) -> str:
         return " ".join(map(str, self.networks))
-
-
-def ip_of(host: str) -> Ip | None:
-    """The address that a text spells, an IPv4 address within IPv6 as what it is; None if it is a name."""
-    try:
-        ip = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(ip, "ipv4_mapped", None) or ip
-
-
-@functools.lru_cache(maxsize=REMEMBERED)
-def is_loopback(host: str) -> bool:
-    """True if a numeric address is this machine's own."""
-    ip = ip_of(host)
-    return ip is not None and ip.is_loopback
 
 
 def _network(text: str) -> Network:

@@ -9,14 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
+from oscbend.clients import Clients
 from oscbend.commands import Reply
 from oscbend.engine import one_thread
 from oscbend.loop import Loop
-from oscbend.schedule import Schedule
-from oscbend.server.doors import Doors, is_local
+from oscbend.peers import is_local, is_loopback
+from oscbend.schedule import HORIZON_S, Came, Schedule
+from oscbend.server.announce import heard_at
+from oscbend.server.budget import Budget
+from oscbend.server.console import Console
+from oscbend.server.doors import Doors
+from oscbend.server.feed import Feed
 from oscbend.server.inbox import Arrivals, Inbox
 from oscbend.server.live import Client
-from oscbend.server.replies import split_reply
+from oscbend.server.networks import PRIVATE, Networks
+from oscbend.server.pace import Pace
+from oscbend.server.replies import encode_reply, split_reply
 from oscbend.server.web import Site, Web
 from oscbend.sinks.zmq import ZmqSink
 from oscbend.stage import Stage
@@ -41,6 +49,7 @@ class Address:
         web_port: of the page; 0 takes a free one.
         frames: ZeroMQ address of the frames.
         name: by which hosts know it.
+        allow: networks from which OSC is heard; by itself private ones.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +57,30 @@ class Address:
     web_port: int = 57131
     frames: str = "tcp://127.0.0.1:57132"
     name: str = "oscbend"
+    allow: tuple[str, ...] = PRIVATE
+
+    @property
+    def local(self) -> bool:
+        """True if nobody else can reach it."""
+        return self.host == "localhost" or is_loopback(self.host)
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How time tags are taken.
+
+    Args:
+        horizon_s: what is tagged further ahead acts at once.
+        late: what is done with a bundle whose frame has been begun: `run` or `drop`.
+        timetags: `schedule` or `ignore`, for clients that have not said.
+    """
+
+    horizon_s: float = HORIZON_S
+    late: str = "run"
+    timetags: str = "schedule"
+
+
+STRICT = Manners()
 
 
 class Server:
@@ -58,28 +91,54 @@ class Server:
         state: what it begins with.
         address: where it listens.
         say: tells whoever runs it one line.
+        manners: how time tags are taken.
 
     Raises:
         OscbendError: a port is in use.
+        BadValue: a network that is none.
     """
 
-    def __init__(self, stage: Stage, state: State, address: Address, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        state: State,
+        address: Address,
+        say: Callable[[str], None],
+        manners: Manners = STRICT,
+    ) -> None:
+        networks = Networks(address.allow)
+        self.pace = Pace()
+        self.budget = Budget()
+        self.clients = Clients(manners.timetags, networks.allow)
+        self.schedule = Schedule(manners.horizon_s, late=manners.late, clients=self.clients)
         self._stack = ExitStack()
         self._began_s = time.monotonic()
+        self._ahead_s = 0.0
         with self._unwinding():
+            self.console = Console(say)
+            self._stack.callback(self.console.close)
             self.inbox = Inbox()
-            self.doors = Doors(address.host, address.port, self.inbox)
+            self.doors = Doors(address.host, address.port, self.inbox, networks.allow)
             self._stack.callback(self.doors.close)
             self.worker = Beside(one_thread)
             self._stack.callback(self.worker.close)
-            self.schedule = Schedule()
-            self.loop = Loop(stage, self.worker, state, self.schedule, answer=self._answer, say=say)
+            self.loop = Loop(
+                stage, self.worker, state, self.schedule, answer=self._answer, say=self.console.say
+            )
             self.loop.dropped_packets = lambda: self.schedule.dropped + self.doors.dropped
+            self.loop.ahead_s = lambda: self.pace.ahead_s(self.loop.state.latency, stage.behind)
+            self.feed = Feed(
+                self.clients,
+                self.doors.send,
+                self.console.say,
+                self.doors.refusals if self.doors.reports else None,
+            )
+            self.loop.changes.watchers.append(self.feed.changed)
             self.frames = self._stack.enter_context(ZmqSink(address.frames))
             site = Site(address.name, address.host, address.web_port, self.doors.port)
-            self.web = Web(site, self.loop.snapshot(0.0), self._take, self._now, say)
+            self.web = Web(site, self.loop.snapshot(0.0), self._take, self._seen, networks, self.console.say)
             self._stack.callback(self.web.close)
-            self.loop.sinks += [self.frames, self.web]
+            self.loop.sinks += [self.frames, self.web, self.feed]
             self.loop.observers.append(self.web.see)
         self.address = address
 
@@ -103,14 +162,20 @@ class Server:
         while not self.loop.over and (frames is None or self.loop.number < frames):
             self._wait(next_s)
             began_s = self._now()
-            self._hear()
+            seen_s = self.pace.begin(began_s, self.loop.state.latency, self.loop.stage.behind)
+            self._ahead_s = seen_s - began_s
+            self._hear(self._ahead_s)
             compiling = self.loop.stage.compiling() if self.loop.number == 0 else nullcontext()
             with compiling, self.worker.turns.frame(took_s or 0.0):
-                self.loop.step(began_s, took_s)
+                self.loop.step(seen_s, took_s)
+            self._measure()
+            self.feed.attend(seen_s, lambda: encode_reply("/status.reply", self.loop.status()))
             took_s = self._now() - began_s
             if self.loop.number == 1:
                 _tidy_up()
                 print(self.ready_line(), flush=True)
+                if not self.address.local:
+                    self._say_where()
             next_s = max(next_s + 1.0 / self.loop.state.fps, began_s)
             if self.worker.busy:
                 next_s = max(next_s, self._now() + SHARE * took_s)
@@ -120,13 +185,17 @@ class Server:
         while (left_s := until_s - self._now()) > 0:
             time.sleep(min(left_s, LOOK_EVERY_S) if self.loop.flying else left_s)
             self.loop.land(wait=False)
+            self._measure()
+
+    def _measure(self) -> None:
+        """Notes how long the frame took that has just been given out, if it had to be drawn."""
+        if self.loop.drawn_s is not None:
+            self.pace.landed(self.loop.drawn_s, self._now())
+            self.loop.drawn_s = None
 
     def ready_line(self) -> str:
         """One line that says where everything is."""
-        state, only = (
-            self.loop.state,
-            "" if self.address.host not in ("127.0.0.1", "::1", "localhost") else " (this machine only)",
-        )
+        state, only = self.loop.state, " (this machine only)" if self.address.local else ""
         shown = f"model={state.model} size={state.width}x{state.height}"
         if self.loop.stage.stream_batch:
             shown += f" behind={self.loop.stage.behind}"
@@ -134,6 +203,12 @@ class Server:
             f"oscbend ready osc={self.doors.host}:{self.doors.port} web=http://{self.doors.host}:{self.web.port}"
             f" frames={self.frames.address} {shown}{only}"
         )
+
+    def _say_where(self) -> None:
+        """Says at which addresses other machines find it, and who is heard."""
+        for host in heard_at(self.doors.host):
+            self.console.say(f"send OSC to {host}, port {self.doors.port} (UDP or TCP)")
+        self.console.say(f"heard are {' '.join(self.address.allow)}; all others are not")
 
     def close(self) -> None:
         """Closes all ports and ends all threads."""
@@ -148,23 +223,32 @@ class Server:
     def _now(self) -> float:
         return time.monotonic() - self._began_s
 
+    def _seen(self) -> float:
+        """When that is seen which comes now and bears no time, on the clock of the loop."""
+        return self._now() + self._ahead_s
+
     def _take(self, data: bytes, caller: Client) -> None:
         """Takes OSC that came over a WebSocket, as if it were a datagram."""
         self.inbox.put(Arrivals(time.monotonic(), [(data, caller)]))
 
-    def _hear(self) -> None:
+    def _hear(self, ahead_s: float) -> None:
+        """Takes what has come; what bears no time acts on the next frame, which is seen so much later."""
+        for line in self.doors.gone():
+            self.clients.gone(line)
         unix_offset_s = time.time() - self._now()
         for arrivals in self.doors.drain():
             arrived_s = arrivals.time_s - self._began_s
-            self.schedule.put_datagrams(arrivals.datagrams, arrived_s, unix_offset_s, is_local)
+            came = Came(arrived_s + ahead_s, arrived_s + unix_offset_s, unix_offset_s)
+            self.schedule.put_datagrams(arrivals.datagrams, came, is_local)
 
     def _answer(self, reply: Reply) -> None:
         head, rest = reply.args[: reply.head], reply.args[reply.head :]
-        if not reply.head:
-            self.doors.reply(reply.address, reply.args, reply.to)
-            return
-        for args in split_reply(reply.address, rest, head):
-            self.doors.reply(reply.address, args, reply.to)
+        parts = split_reply(reply.address, rest, head) if reply.head else [reply.args]
+        now_s = self._now()
+        for to in self.clients.places(reply.to):
+            for args in parts:
+                if self.budget.spend(to, now_s):
+                    self.doors.send(encode_reply(reply.address, args), to)
 
 
 def _tidy_up() -> None:

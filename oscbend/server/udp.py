@@ -7,10 +7,13 @@ times a second, not once for each datagram, and leaves the processor to the netw
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
+import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +29,8 @@ TOGETHER = 256
 """How many datagrams are taken at once at most."""
 PAUSE_S = 0.0015
 """How long the thread sleeps when it has taken all there was."""
+IP_RECVERR, IPV6_RECVERR = 11, 25
+"""Options of Linux sockets which Python has no names for."""
 
 
 class UdpDoor:
@@ -51,9 +56,11 @@ class UdpDoor:
         self.inbox = inbox or Inbox()
         self.refused = 0
         self.unsent = 0
+        self.unreachable: deque[Any] = deque(maxlen=256)
         self._allow = allow
         self._socket = opened(host, port, socket.SOCK_DGRAM)
         self._receive_all = mmsg.receiver(self._socket, TOGETHER) or self._one_by_one
+        self.reports = _report_refusals(self._socket)
         self.host, self.port = self._socket.getsockname()[:2]
         self._wake, self._woken = socket.socketpair()
         self._closed = threading.Event()
@@ -72,12 +79,23 @@ class UdpDoor:
         Args:
             to: numeric address and port (a name would have to be looked up, which waits).
         """
-        try:
-            self._socket.sendto(packet, to)
-        except (OSError, OverflowError):
-            self.unsent += 1
-            return False
-        return True
+        for _ in range(2):
+            try:
+                self._socket.sendto(packet, to)
+                return True
+            except ConnectionError:  # tells of an earlier packet that nobody took; this one has not gone yet
+                continue
+            except (OSError, OverflowError):
+                break
+        self.unsent += 1
+        return False
+
+    def refusals(self) -> list[Any]:
+        """Where packets went that nobody took since the last call, as far as the system tells."""
+        found = []
+        while self.unreachable:
+            found.append(self.unreachable.popleft())
+        return found
 
     def close(self) -> None:
         """Closes the port and ends the thread; what waits stays in the inbox."""
@@ -97,7 +115,16 @@ class UdpDoor:
                 selector.select()
                 while self._take() == TOGETHER:
                     pass
+                self._take_refusals()
                 time.sleep(PAUSE_S)
+
+    def _take_refusals(self) -> None:
+        if not self.reports:
+            return
+        with contextlib.suppress(OSError):  # there are no more
+            while True:
+                _, _, _, place = self._socket.recvmsg(0, 512, socket.MSG_ERRQUEUE)
+                self.unreachable.append(place)
 
     def _take(self) -> int:
         """Takes what there is, up to `TOGETHER` datagrams; tells how many."""
@@ -119,3 +146,18 @@ class UdpDoor:
         except OSError:  # there is no more; or, as Windows tells here, an earlier reply found nobody
             pass
         return came
+
+
+def _report_refusals(made: socket.socket) -> bool:
+    """Has the system tell who could not be reached; True if it can (Linux)."""
+    if sys.platform != "linux":
+        return False
+    level, option = (
+        (socket.IPPROTO_IPV6, IPV6_RECVERR)
+        if made.family == socket.AF_INET6
+        else (socket.IPPROTO_IP, IP_RECVERR)
+    )
+    with contextlib.suppress(OSError):
+        made.setsockopt(level, option, 1)
+        return True
+    return False

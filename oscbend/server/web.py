@@ -16,15 +16,19 @@ from starlette.routing import Route, WebSocketRoute
 
 from oscbend.errors import OscbendError
 from oscbend.frame import Frame
+from oscbend.peers import is_loopback
 from oscbend.server.announce import announced, heard_at, machine
 from oscbend.server.guard import BoundedHttp, Guard
 from oscbend.server.live import MESSAGE_MAX, Client, Live
-from oscbend.server.networks import is_loopback
+from oscbend.server.networks import Networks
 from oscbend.server.picture import PAGE, Picture
 from oscbend.server.query import Query
 from oscbend.snapshot import Snapshot
 
-STATUS = ("fps", "frame_ms", "worst_ms", "queued", "late", "dropped", "bad", "frame", "model", "behind")
+STATUS = (
+    *("fps", "frame_ms", "worst_ms", "queued", "late", "dropped"),
+    *("bad", "frame", "model", "behind", "ahead_s"),
+)
 HEADERS_MAX = 16384
 """Longest head of a request, in bytes."""
 
@@ -53,7 +57,8 @@ class Web:
         site: where it is, and whose.
         snapshot: the show as it begins.
         hear: takes OSC that comes over a WebSocket.
-        now_s: the clock of the loop.
+        now_s: when that is seen which comes now, on the clock of the loop.
+        networks: from which it answers.
         say: takes one line for whoever runs the server.
 
     Raises:
@@ -66,6 +71,7 @@ class Web:
         snapshot: Snapshot,
         hear: Callable[[bytes, Client], None],
         now_s: Callable[[], float],
+        networks: Networks,
         say: Callable[[str], None],
     ) -> None:
         self._site = site
@@ -80,7 +86,8 @@ class Web:
             Route("/{address:path}", self._answer),
             WebSocketRoute("/{address:path}", self.live.meet),
         ]
-        self._guard = Guard(Starlette(routes=routes, lifespan=self._announcing), [site.host], say)
+        app = Starlette(routes=routes, lifespan=self._announcing)
+        self._guard = Guard(app, [site.host], say, networks.allow)
         config = uvicorn.Config(
             self._guard,
             host=site.host,
