@@ -94,7 +94,9 @@ class Bench:
         weights = np.broadcast_to(np.asarray(weights, np.float32), shape)
         with np.errstate(all="ignore"):
             for bent, weight, given_params in zip(self.bents, weights, params, strict=True):
-                bent.load(weight, {k: np.asarray(v, np.float32) for k, v in given_params.items()})
+                bent.weigh(weight)
+                bent.load({k: np.asarray(v, np.float32) for k, v in given_params.items()})
+            self.chain.weigh()
             self.chain.load()
         self.chain.sent()
 

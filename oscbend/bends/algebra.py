@@ -2,10 +2,10 @@
 
 An operator that is gain·x + offset declares `affine`, one that multiplies channels by a matrix declares
 `linear`. Both are functions of the number of channels and of the operator's arguments by name, live ones
-as arrays or tensors [B, 1] (or [B, n]):
+as arrays [B, 1] (or [B, n]) in double precision:
 
 - `affine(channels, …)` gives gain and offset, each a number or broadcastable to [B, channels];
-- `linear(channels, …)` gives (first, matrix): a tensor [B or 1, n, n] that is applied to the n channels from
+- `linear(channels, …)` gives (first, matrix): an array [B or 1, n, n] that is applied to the n channels from
   `first` on, or, where that is None, to each group of n channels.
 
 Mix and selected channels are folded in, so that a chain of such bends is one map again. It is worked out on
@@ -14,12 +14,12 @@ the host, in double precision, for all steps and rows of a frame at once: a few 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from oscbend.table import Row
 
@@ -46,6 +46,19 @@ class Shape:
 
 
 @dataclass(frozen=True, eq=False)
+class Share:
+    """How much of a bend acts.
+
+    Args:
+        amount: weights of rows and selected channels, [..., B, C or 1], double precision.
+        none: where that is 0; None where it nowhere is.
+    """
+
+    amount: np.ndarray
+    none: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
 class Form:
     """One bend as arithmetic on the channels of its site.
 
@@ -65,36 +78,40 @@ class Form:
     shape: Shape
     touched: np.ndarray
 
-    def affine(self, weights: np.ndarray, params: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Gain and offset with weights [..., B] folded in, each [..., B, C or 1].
+    def share(self, weights: np.ndarray) -> Share:
+        """How much of it acts with weights [..., B]."""
+        amount = weights.astype(np.float64)[..., None]
+        if self.chosen is not None:
+            amount = amount * self.chosen
+        none = amount == 0
+        return Share(amount, none if none.any() else None)
+
+    def affine(self, share: Share, params: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Gain and offset with a share folded in, each [..., B, C or 1].
 
         Where nothing acts they are 1 and −0, for adding −0 leaves every number as it is, −0 too.
         """
         assert self.row.affine is not None
         gain, offset = self.row.affine(self.channels, **params, **self.static)
-        w = weights[..., None] if self.chosen is None else weights[..., None] * self.chosen
-        if w.all():
-            return 1.0 + w * (gain - 1.0), w * offset
-        return np.where(w == 0, 1.0, 1.0 + w * (gain - 1.0)), np.where(w == 0, -0.0, w * offset)
+        gain, offset = 1.0 + share.amount * (gain - 1.0), share.amount * offset
+        if share.none is None:
+            return gain, offset
+        return np.where(share.none, 1.0, gain), np.where(share.none, -0.0, offset)
 
-    def linear(self, weights: np.ndarray, params: Mapping[str, np.ndarray], into: Shape) -> np.ndarray:
-        """The matrix with weights [..., B] folded in, as part of a larger one: [..., B, n, n]."""
+    def linear(self, share: Share, params: Mapping[str, np.ndarray], into: Shape) -> np.ndarray:
+        """The matrix with a share folded in, as part of a larger one: [..., B, n, n]."""
         assert self.row.linear is not None
-        tensors = {name: torch.from_numpy(value) for name, value in params.items()}
-        first, small = self.row.linear(self.channels, **tensors, **self.static)
-        matrix: np.ndarray = small.numpy()
-        size, own, one = into.size, matrix.shape[-1], np.eye(into.size)
+        first, matrix = self.row.linear(self.channels, **params, **self.static)
+        size, own, one = into.size, matrix.shape[-1], _one(into.size)
         if own != size and first is None:
-            matrix = np.einsum("ij,bkl->bikjl", np.eye(size // own), matrix).reshape(-1, size, size)
+            matrix = np.einsum("ij,bkl->bikjl", _one(size // own), matrix).reshape(-1, size, size)
         elif own != size:
             at = first - (into.first or 0)
-            matrix, part = np.broadcast_to(one, (len(matrix), size, size)).copy(), matrix
+            matrix, part = np.tile(one, (len(matrix), 1, 1)), matrix
             matrix[:, at : at + own, at : at + own] = part
-        w = weights[..., None, None]
-        if self.chosen is not None:
-            begin = into.first or 0
-            w = w * self.chosen[begin : begin + size, None]
-        return np.where(w == 0, one, one + w * (matrix - one))
+        w = _within(share.amount, into.first or 0, size)[..., None]
+        matrix = one + w * (matrix - one)
+        return matrix if share.none is None else np.where(w == 0, one, matrix)
 
 
 def form_of(row: Row, static: Mapping[str, Any], channels: int, chosen: np.ndarray | None) -> Form | None:
@@ -133,13 +150,12 @@ def _extent(
 ) -> tuple[int | None, int, np.ndarray]:
     """First channel and size of an operator's matrix, and the channels that it changes, bool [C]."""
     assert row.linear is not None
-    tensors = {name: torch.from_numpy(value) for name, value in sample.items()}
-    first, matrix = row.linear(channels, **tensors, **static)
+    first, matrix = row.linear(channels, **sample, **static)
     size = matrix.shape[-1]
     changed = np.ones(channels, bool)
     if first is not None:
         changed[:] = False
-        changed[first : first + size] = (matrix[0].numpy() != np.eye(size)).any(1)
+        changed[first : first + size] = (matrix[0] != _one(size)).any(1)
     return first, size, changed
 
 
@@ -178,7 +194,7 @@ class Coefficients:
 def composed(
     forms: Sequence[Form],
     shape: Shape,
-    weights: Sequence[np.ndarray],
+    shares: Sequence[Share],
     params: Sequence[Mapping[str, np.ndarray]],
 ) -> Coefficients:
     """Several bends, the first one first, as one map.
@@ -186,14 +202,14 @@ def composed(
     Args:
         forms: the bends.
         shape: what kind of map all of them are together.
-        weights: of each, [..., B], double precision.
+        shares: how much of each acts.
         params: live parameters of each, [B, 1] or [B, n], double precision.
     """
     begin, size = shape.first or 0, shape.size
     made: Coefficients | None = None
-    for form, weight, given in zip(forms, weights, params, strict=True):
+    for form, share, given in zip(forms, shares, params, strict=True):
         if form.row.affine is not None:
-            gain, offset = form.affine(weight, given)
+            gain, offset = form.affine(share, given)
             if made is None:
                 made = _start(gain, offset, shape)
                 continue
@@ -202,9 +218,12 @@ def composed(
                 g, o = _within(gain, begin, size), _within(offset, begin, size)
                 made.matrix, made.shift = g[..., None] * made.matrix, g * made.shift + o
         else:
-            matrix = form.linear(weight, given, shape)
+            matrix = form.linear(share, given, shape)
             if made is None:
-                made = _start(np.ones((*weight.shape, 1)), np.full((*weight.shape, 1), -0.0), shape)
+                rows = share.amount.shape[:-1]
+                gain, offset = np.ones((*rows, 1)), np.full((*rows, 1), -0.0)
+                made = Coefficients(gain, offset, matrix, np.zeros((*rows, shape.size)))
+                continue
             assert made.matrix is not None
             assert made.shift is not None
             made.matrix = matrix @ made.matrix
@@ -220,7 +239,12 @@ def _start(gain: np.ndarray, offset: np.ndarray, shape: Shape) -> Coefficients:
     begin, size = shape.first or 0, shape.size
     g = np.broadcast_to(_within(gain, begin, size), (*gain.shape[:-1], size))
     o = np.broadcast_to(_within(offset, begin, size), g.shape)
-    return Coefficients(gain, offset, g[..., None] * np.eye(size), o)
+    return Coefficients(gain, offset, g[..., None] * _one(size), o)
+
+
+@functools.cache
+def _one(size: int) -> np.ndarray:
+    return np.eye(size)
 
 
 def _within(coefficient: np.ndarray, begin: int, size: int) -> np.ndarray:

@@ -48,17 +48,18 @@ def channels_needed(options: Mapping[str, Any]) -> int:
     return options.get("channel", 0) + 1
 
 
-def _turns(channels: int, angle: Tensor, plane: str = "r1") -> tuple[int | None, Tensor]:
+def _turns(channels: int, angle: np.ndarray, plane: str = "r1") -> tuple[int | None, np.ndarray]:
     """A rotation by angles [B, 1] as matrices [B, n, n] on a range of channels, or on every pair."""
-    c, s = angle.cos(), angle.sin()
-    turn = torch.cat((c, -s, s, c), 1).reshape(-1, 2, 2)
+    c, s = np.cos(angle), np.sin(angle)
     if plane == "pairs":
-        return None, turn
+        return None, np.concatenate((c, -s, s, c), 1).reshape(-1, 2, 2)
     i, j, sign = plane_channels(plane)
     first, size = min(i, j), abs(i - j) + 1
-    matrix = torch.eye(size, dtype=turn.dtype).repeat(len(turn), 1, 1)
-    at = torch.tensor([i - first, j - first])
-    matrix[:, at[:, None], at] = turn if sign > 0 else turn.mT
+    matrix = np.zeros((len(angle), size, size))
+    matrix[:, range(size), range(size)] = 1
+    i, j, s = i - first, j - first, sign * s
+    matrix[:, i, i] = matrix[:, j, j] = c[:, 0]
+    matrix[:, i, j], matrix[:, j, i] = -s[:, 0], s[:, 0]
     return first, matrix
 
 
@@ -140,7 +141,7 @@ def _six_turns(angles: Tensor) -> Tensor:
     ),
     tags=("channel", "four"),
     source=f"{JAES}, R6",
-    linear=lambda channels, angles: (None, _six_turns(angles)),
+    linear=lambda channels, angles: (None, _six_turns(torch.from_numpy(angles)).numpy()),
 )
 @widened
 def rotate6(x: Tensor, angles: Tensor) -> Tensor:
@@ -214,7 +215,10 @@ def _sylvester(channels: int, orthonormal: int, device: torch.device | str, dtyp
     Arg("orthonormal", type="b", default=0, help="1 keeps the energy; 0 gives the paper's gain √n"),
     tags=("channel",),
     source=DAFX,
-    linear=lambda channels, orthonormal=0: (None, _sylvester(channels, orthonormal, "cpu", torch.float64)),
+    linear=lambda channels, orthonormal=0: (
+        None,
+        _sylvester(channels, orthonormal, "cpu", torch.float64).numpy(),
+    ),
 )
 @widened
 def hadamard(x: Tensor, orthonormal: int = 0) -> Tensor:

@@ -16,7 +16,7 @@ from oscbend.errors import BadValue
 from oscbend.frame import Armed, branched
 from oscbend.net.model import Model
 from oscbend.net.sites import Site
-from oscbend.table import Row
+from oscbend.table import Arg, Row
 
 Pictures = Mapping[str, Any]
 
@@ -71,6 +71,8 @@ class Bent:
         self.params: dict[str, Tensor] = {}
         self.weight: Sequence[Tensor] = ()
         self.weights = np.zeros((steps + 1, self.rows), np.float32)
+        self.changed = True
+        """True until what this frame brought is worked out."""
         self.given: dict[str, np.ndarray] = {}
         self.active = [False] * (steps + 1)
         self.field: Tensor | Sequence[Tensor] | None = None
@@ -85,33 +87,39 @@ class Bent:
         """Takes its parts of the buffer."""
         self._host_weights, there = part()
         self.weight = there.flatten(1).unbind(0)
-        self._host_params = []
+        self._host_params: list[tuple[Arg, np.ndarray]] = []
+        self._raw: dict[str, bytes] = {}
         for arg in self.row.live:
             host, there = part()
             self._host_params.append((arg, host))
             rows = there.flatten(0, 1)
             self.params[arg.name] = rows[:, 0] if arg.size == 1 else rows
 
-    def load(self, weights: np.ndarray, params: Mapping[str, np.ndarray]) -> None:
-        """Writes a frame's numbers into the buffer.
-
-        Args:
-            weights: [S + 1, G, B], as in `Values`.
-            params: live parameters, as in `Values`.
-
-        Raises:
-            BadValue: a parameter without a value.
-        """
+    def weigh(self, weights: np.ndarray) -> None:
+        """Writes new weights into the buffer, [S + 1, G, B] as in `Values`."""
+        self.changed = True
         self._host_weights[:] = weights if weights.shape[1] == self.branches else weights[:, -1:]
         self.weights = self._host_weights.reshape(self.steps + 1, self.rows)
         self.acts = self.weights != 0
         self.active = self.acts.any(1).tolist()
+
+    def load(self, params: Mapping[str, np.ndarray]) -> None:
+        """Writes a frame's live parameters, as in `Values`, into the buffer where they are new.
+
+        Raises:
+            BadValue: a parameter without a value.
+        """
         for arg, host in self._host_params:
             given = params.get(arg.name, arg.default)
             if given is None:
                 raise BadValue(f"bend {self.armed.id}: {arg.name} has no value")
-            host[:] = np.asarray(given, np.float32).reshape(-1, arg.size)
-            self.given[arg.name] = host.reshape(self.rows, arg.size)
+            numbers = np.asarray(given, np.float32)
+            raw = numbers.tobytes()
+            if raw != self._raw.get(arg.name):
+                host[:] = numbers.reshape(-1, arg.size)
+                self.given[arg.name] = host.reshape(self.rows, arg.size)
+                self._raw[arg.name] = raw
+                self.changed = True
 
     def field_at(self, step: int) -> Tensor | None:
         """What the operator reads besides at a step, if it reads anything."""

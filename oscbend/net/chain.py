@@ -41,12 +41,17 @@ class Chain:
         for link in self.links:
             link.settle(part)
 
-    def load(self) -> None:
-        """Works out what a frame's numbers mean, once its bends have them and before the buffer is sent."""
+    def weigh(self) -> None:
+        """Works out what new weights mean, once the bends have them."""
         for link in self.links:
-            link.load()
+            link.weigh()
         steps = range(len(self.links[0].rows))
         self.acting = [[link for link in self.links if link.rows[step]] for step in steps]
+
+    def load(self) -> None:
+        """Works out what a frame's numbers mean, once the bends have them and before the buffer is sent."""
+        for link in self.links:
+            link.load()
 
     def sent(self) -> None:
         """Prepares what was sent."""

@@ -39,8 +39,8 @@ class Link:
     def settle(self, part: Callable[[], Part]) -> None:
         """Takes its parts of the buffer."""
 
-    def load(self) -> None:
-        """Works out what the frame's numbers mean, before the buffer is sent."""
+    def weigh(self) -> None:
+        """Works out what new weights mean."""
         acts = self.bents[0].acts
         for bent in self.bents[1:]:
             acts = acts | bent.acts
@@ -51,8 +51,11 @@ class Link:
         else:
             self.rows = [(ALL,) if row.all() else stretches(row) for row in acts]
 
+    def load(self) -> None:
+        """Works out what a frame's numbers mean, before the buffer is sent."""
+
     def sent(self) -> None:
-        """Reads what was sent."""
+        """Prepares what was sent."""
 
     def bend(self, x: Tensor, step: int, rows: slice) -> Tensor:
         """What becomes of some rows of a tensor if all of it is selected: a new tensor.
@@ -94,9 +97,9 @@ class Alone(Link):
         self.bent = bent
         self.local = "local" in bent.row.tags
 
-    def load(self) -> None:
+    def weigh(self) -> None:
         """Knows besides at which steps nothing is mixed."""
-        super().load()
+        super().weigh()
         weights = self.bent.weights
         self.full = ((weights == 1) | (weights == 0)).all(1).tolist()
 

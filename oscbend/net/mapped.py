@@ -35,14 +35,29 @@ class Mapped(Link):
         self.shape = shape
         self.channels = bents[0].site.shape[0]
         self.lead = (bents[0].steps + 1, bents[0].rows)
+        self._new = False
+
+    def weigh(self) -> None:
+        """Knows besides how much of each bend acts."""
+        super().weigh()
+        self._shares = [form.share(bent.weights) for form, bent in zip(self.forms, self.bents, strict=True)]
 
     def load(self) -> None:
-        """Composes the map."""
-        super().load()
-        if any(self.rows):
-            weights = [bent.weights.astype(np.float64) for bent in self.bents]
+        """Composes the map anew if anything has changed."""
+        if any(self.rows) and any(bent.changed for bent in self.bents):
             params = [{name: v.astype(np.float64) for name, v in bent.given.items()} for bent in self.bents]
-            self.write(composed(self.forms, self.shape, weights, params))
+            self.write(composed(self.forms, self.shape, self._shares, params))
+            self._new = True
+
+    def sent(self) -> None:
+        """Prepares a map that is new."""
+        if self._new:
+            self.prepare()
+            self._new = False
+
+    def prepare(self) -> None:
+        """Makes of the coefficients what is applied."""
+        raise NotImplementedError
 
     def write(self, made: Coefficients) -> None:
         """Writes the coefficients into the buffer."""
@@ -65,14 +80,13 @@ class Gains(Mapped):
     def write(self, made: Coefficients) -> None:
         """Gain and offset; and whether channels are silenced, for a zero times infinity is no zero."""
         self._host[:, :, 0], self._host[:, :, 1] = made.gain, made.offset
-        none = [False] * self.lead[0]
-        silent = made.gain == 0
-        self._some, self._every = none, none
-        if silent.any():
+        self._some = self._every = [False] * self.lead[0]
+        if not np.logical_and.reduce(made.gain, None):
+            silent = made.gain == 0
             self._some = np.logical_or.reduce(silent, (1, 2)).tolist()
             self._every = np.logical_and.reduce(silent, (1, 2)).tolist()
 
-    def sent(self) -> None:
+    def prepare(self) -> None:
         """Coefficients in the precision of the tensors, where that is not the buffer's."""
         if self._dtype != self._there.dtype:
             self._spread(self._there.to(self._dtype))
@@ -118,7 +132,7 @@ class Groups(Mapped):
         self._host[..., :-1], self._host[..., -1] = made.matrix, made.shift
         self._shifted = np.logical_or.reduce(made.shift != 0, (1, 2)).tolist()
 
-    def sent(self) -> None:
+    def prepare(self) -> None:
         """Matrices as wide as they are applied."""
         if not self._turns:
             self._lines = repeated(self._there[..., :-1], self._times).unbind(0)

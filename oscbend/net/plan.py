@@ -61,13 +61,14 @@ class Plan:
         for bent in self.bent:
             at_site.setdefault(bent.site.name, []).append(bent)
         self._chains = {name: Chain(bents) for name, bents in at_site.items()}
-        self._standing = [self._standing_at(step) for step in range(self.steps + 1)]
-        self.at: list[dict[str, Bend]] = [{} for _ in self._standing]
+        self.at: list[dict[str, Bend]] = [{} for _ in range(self.steps + 1)]
         """For each step, what stands at a site and acts in this frame; index S is what follows the last."""
         times = [step.timestep for step in self.schedule.steps]
         self.timesteps = sent(torch.tensor(times), model.device)[:, None].expand(-1, self.rows).unbind(0)
         self.time_ids = _time_ids(structure, self.rows, model) if model.family == "sdxl" else None
         self._place(model)
+        self._standing = [self._standing_at(step) for step in range(self.steps + 1)]
+        self._weighed: tuple[bytes, bool] | None = None
 
     def load(self, values: Values) -> None:
         """Writes a frame's numbers into the buffers.
@@ -83,32 +84,48 @@ class Plan:
             raise BadValue(f"weights must be {list(wanted)}, got {list(values.weights.shape)}")
         self._host_guidance[:, 0] = values.guidance
         self._host_limit[:] = values.limit
-        with np.errstate(all="ignore"):
-            for i, bent in enumerate(self.bent):
-                bent.load(values.weights[i], values.params[i])
-            for chain in self._chains.values():
-                chain.load()
+        if self.bent:
+            self._load(values)
         self._buffer.send()
         for chain in self._chains.values():
             chain.sent()
+
+    def _load(self, values: Values) -> None:
+        with np.errstate(all="ignore"):
+            self._weigh(values.weights, bool((values.limit > 0).any()))
+            for bent, params in zip(self.bent, values.params, strict=True):
+                bent.load(params)
+            for chain in self._chains.values():
+                chain.load()
+        for bent in self.bent:
+            bent.changed = False
+
+    def _weigh(self, weights: np.ndarray, bounded: bool) -> None:
+        """Works out which bends act where, if that has changed."""
+        weighed = weights.tobytes(), bounded
+        if weighed == self._weighed:
+            return
+        self._weighed = None
+        for bent, weight in zip(self.bent, weights, strict=True):
+            bent.weigh(weight)
+        for chain in self._chains.values():
+            chain.weigh()
         self.at = [
-            {site: bend for site, chain, bend in standing if chain.acting[step]}
+            {site: ways[bounded] for site, chain, ways in standing if chain.acting[step]}
             for step, standing in enumerate(self._standing)
         ]
-        if (values.limit > 0).any():
-            self.at = [{site: self._limited(site, bend) for site, bend in here.items()} for here in self.at]
+        self._weighed = weighed
 
-    def _limited(self, site: str, bend: Bend) -> Bend:
-        rows = self._limit.flatten() if branched(site) else self._limit[0]
-        return partial(limited, bend, rows)
-
-    def _standing_at(self, step: int) -> list[tuple[str, Chain, Bend]]:
-        """The sites of a step at which bends are armed, with the chains there as functions of x alone."""
-        return [
-            (site, chain, partial(chain, step=step))
-            for site, chain in self._chains.items()
-            if self._stands(site, step)
-        ]
+    def _standing_at(self, step: int) -> list[tuple[str, Chain, tuple[Bend, Bend]]]:
+        """The sites of a step at which bends are armed, with the chains there as functions of x alone: as
+        they are, and with the limit."""
+        found: list[tuple[str, Chain, tuple[Bend, Bend]]] = []
+        for site, chain in self._chains.items():
+            if self._stands(site, step):
+                bend = partial(chain, step=step)
+                rows = self._limit.view(-1) if branched(site) else self._limit[0]
+                found.append((site, chain, (bend, partial(limited, bend, rows))))
+        return found
 
     def _stands(self, site: str, step: int) -> bool:
         last = step == self.steps
