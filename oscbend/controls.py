@@ -20,6 +20,8 @@ from oscbend.state import (
     WEIGHT,
     WET,
     WINDOW,
+    XFADE,
+    XFADE_ADDRESS,
     XY,
     XY_ADDRESS,
     Bend,
@@ -91,6 +93,7 @@ FIXED = {
     XY_ADDRESS: XY,
     "/black": BLACK,
     "/wet": WET,
+    XFADE_ADDRESS: XFADE,
 }
 
 

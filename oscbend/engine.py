@@ -377,7 +377,7 @@ class Engine:
                 self._texts.move_to_end(key)
                 return self._texts[key]
         prompts = self.model.prompts
-        found = [prompts.negative(text) for text in values.negative] if branches == 2 else []
+        found = [prompts.negative(text, way) for text in values.negative] if branches == 2 else []
         found += [prompts.blend(recipe, way) for recipe in values.prompts]
         pooled = [e.pooled for e in found if e.pooled is not None]
         made = Embedding(torch.cat([e.tokens for e in found]), torch.cat(pooled) if pooled else None)

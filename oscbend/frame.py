@@ -84,7 +84,7 @@ class Values:
 
     Args:
         prompts: B blends of prompts.
-        negative: B negative prompts; used when guided.
+        negative: B negative prompts, or blends of them; used when guided.
         noise: B noise recipes.
         guidance: float32 [B], the scale of classifier-free guidance.
         params: for each armed bend, live parameter name -> float32 [B] or [B, n].
@@ -98,7 +98,7 @@ class Values:
     """
 
     prompts: tuple[Blend, ...]
-    negative: tuple[str, ...]
+    negative: tuple[str | Blend, ...]
     noise: tuple[Mix, ...]
     guidance: np.ndarray
     params: tuple[Mapping[str, np.ndarray], ...] = ()
@@ -110,7 +110,8 @@ class Values:
     @property
     def texts(self) -> set[str]:
         """Every prompt that must be encoded before this can be drawn; the empty one is always among them."""
-        return {"", *self.negative, *(text for recipe in self.prompts for text, _ in recipe)}
+        recipes = [((n, 1.0),) if isinstance(n, str) else n for n in self.negative]
+        return {"", *(text for recipe in (*recipes, *self.prompts) for text, _ in recipe)}
 
 
 def alike(a: Values, b: Values, *, ticking: bool = True) -> bool:

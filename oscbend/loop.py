@@ -15,6 +15,7 @@ from oscbend.commands.direct import Direct
 from oscbend.complaints import Complaints
 from oscbend.drawing import Drawing, Failed, darkened
 from oscbend.errors import BadMessage, BadValue, OutOfMemory, one_line
+from oscbend.fades import touched
 from oscbend.features import Buses
 from oscbend.frame import Frame, Structure, Values
 from oscbend.modulation import Modulation, Shot, collate
@@ -99,6 +100,7 @@ class Loop:
         self._camera = Camera(stage, self.modulation)
         self._ended = 0
         self._prepared = False
+        self._feedback = False
         self._flying: Drawing | None = None
         self._newest: Drawing | None = None
         self._drawable: Structure | None = None
@@ -130,7 +132,7 @@ class Loop:
             self.land()
             return self.publish(self.held(), now_s)
         self.send([shot], [now_s])
-        if self.frame is None or self.state.feedback:
+        if self.frame is None or self._feedback:
             self.land()
         return self.frame or self.publish(self.held(), now_s)
 
@@ -185,9 +187,11 @@ class Loop:
         self._tell_notices(now_s)
         self.changes.tell(self.state, self.modulation, self.stage)
         self._answer_syncs()
-        if self.state.feedback:
-            self.land()
         shot = self.modulation.shot(self.state, now_s, self.stage)
+        played = shot.played or self.state
+        self._feedback = played.feedback
+        if played.feedback:
+            self.land()
         self._black = shot.black
         self._report_dormant(shot)
         if self.observers:
@@ -197,7 +201,7 @@ class Loop:
         if self.state.freeze and self._prepared:
             return None
         self._prepared = True
-        init = self.stage.init(self.state, self._picture, self.modulation.show_s)
+        init = self.stage.init(played, self._picture, self.modulation.show_s)
         if init is None:
             return replace(shot, structure=replace(shot.structure, start=0))
         return replace(shot, values=replace(shot.values, init=init))
@@ -349,7 +353,7 @@ class Loop:
             if ended.change is None:
                 self._complain("/fail", job.address, ended.error, now_s, job.to)
                 continue
-            state = ended.change(self.state)
+            state = touched(self.state, ended.change(self.state))
             self._note_change(state, job.to)
             self.changes.heard(job.address, job.to)
             self.state = state

@@ -6,25 +6,49 @@ kept here and moves with the time that it is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from oscbend import bends
-from oscbend.controls import FIXED, Control, Network, default_of, hard_range, musical_range, weight_of
+from oscbend import bends, fades
+from oscbend.controls import (
+    FIXED,
+    Control,
+    Network,
+    default_of,
+    find_control,
+    hard_range,
+    musical_range,
+    weight_of,
+)
 from oscbend.curves import curved
 from oscbend.errors import BadMessage
 from oscbend.features import Buses
 from oscbend.frame import Armed, Blend, Mix, Structure, Values, branched
 from oscbend.glides import place
-from oscbend.state import CORNERS, MIX, WEIGHT, WINDOW, XY, XY_ADDRESS, Bend, State
+from oscbend.state import (
+    ANGLE,
+    CORNERS,
+    MIX,
+    SEED,
+    WEIGHT,
+    WINDOW,
+    XFADE,
+    XFADE_ADDRESS,
+    XY,
+    XY_ADDRESS,
+    State,
+)
 from oscbend.table import Arg, Value
-from oscbend.walks import SEEDS, STRIDE, at_seed, spectrum, walk, wander
+from oscbend.walks import SEEDS, STRIDE, at_seed, between, spectrum, walk, wander
 
 SPECTRUM_BUS = "spectrum"
 NEAR = 1e-6
 """How near the walk comes to a corner without a prompt: the others keep their shares there."""
+
+_OWN = (WEIGHT, XY, SEED, ANGLE, XFADE)
+"""What each of two scenes has for itself: prompts and noise are blended as a whole."""
 
 Read = Callable[[State, Control, Network], np.ndarray]
 
@@ -37,12 +61,14 @@ class Shot:
         structure, values: what is drawn.
         dormant: the bends that had no place in it.
         black: how dark the picture is shown, 0..1.
+        played: the state that it comes from, as it is between two scenes.
     """
 
     structure: Structure
     values: Values
     dormant: tuple[str, ...] = ()
     black: float = 0.0
+    played: State | None = None
 
 
 class Modulation:
@@ -86,8 +112,43 @@ class Modulation:
         self.show_s = self._now_s - self._stood_s
 
     def value(self, state: State, control: Control, network: Network) -> np.ndarray:
-        """A control's value now, [size], in its unit: what was set or drives it, and what is added."""
-        value = self.base(state, control, network)
+        """A control's value now, [size], in its unit: what was set or drives it, and what is added; where one
+        scene comes in over another, what lies between.
+        """
+        return self._between(state, control, network, self._set)
+
+    def base(self, state: State, control: Control, network: Network) -> np.ndarray:
+        """A control's value now before anything is added, [size], in its unit."""
+        return self._between(state, control, network, self._base)
+
+    def share(self, state: State, network: Network) -> float:
+        """How far the state has come in over the scene that is left, 0..1; 1 if none is."""
+        fade = state.fade
+        if fade is None:
+            return 1.0
+        if fade.between is None:
+            return fades.share_of(fade, self.show_s)
+        return float(self._set(state, Control(XFADE_ADDRESS, XFADE), network)[0])
+
+    def _between(self, state: State, control: Control, network: Network, read: Read) -> np.ndarray:
+        fade, arg = state.fade, control.arg
+        if fade is None or arg in _OWN or control.address in fade.taken:
+            return read(state, control, network)
+        share = self.share(state, network)
+        if share >= 1.0:
+            return read(state, control, network)
+        start = replace(fade.start, model=state.model)
+        other = find_control(start, control.address, network)
+        if arg is MIX and other is not None and not fades.same_bend(start, state, control.address):
+            other = None
+        target = read(state, control, network)
+        if other is None or other.arg != arg:
+            return target * share if arg is MIX else target
+        left = read(start, other, network)
+        return left + (target - left) * share
+
+    def _set(self, state: State, control: Control, network: Network) -> np.ndarray:
+        value = self._base(state, control, network)
         mods = state.mods.get(control.address)
         if not mods:
             return value
@@ -96,8 +157,7 @@ class Modulation:
             value = value + spread(amount, control.arg.size, 0.0)
         return np.clip(value, *hard_range(control.arg))
 
-    def base(self, state: State, control: Control, network: Network) -> np.ndarray:
-        """A control's value now before anything is added, [size], in its unit."""
+    def _base(self, state: State, control: Control, network: Network) -> np.ndarray:
         if state.by_xy and control.address in CORNERS:
             return np.array([corners(*self._walked(state, network))[control.address]])
         size = control.arg.size
@@ -130,17 +190,22 @@ class Modulation:
             now_s: seconds; must not go back.
             network: the model that draws.
         """
-        state = state.recast(self.steps, self.size)
+        state = original = state.recast(self.steps, self.size)
         self.buses.close_frame(state.listening, now_s)
         self.shown = {}
         self.advance(state, now_s)
+        share = self.share(state, network)
+        if state.fade is not None:
+            state = fades.played(state, share)
+            original = state if share >= 1.0 else original
+            state = state if self.steps is None else replace(state, steps=self.steps)
         dt_s = 0.0 if self._shot_s is None else self.show_s - self._shot_s
         self._shot_s = self.show_s
-        self.turns += dt_s * self._number(state, "/noise/speed", network)
+        self.turns += dt_s * self._number(original, "/noise/speed", network)
         if not state.pause:
             self.tick += 1
-        guidance = self._number(state, "/guidance", network)
-        armed, params, weights, dormant = self._bends(state, network)
+        guidance = self._number(original, "/guidance", network)
+        armed, params, weights, dormant = self._bends(original, state, share, network)
         structure = Structure(
             model=state.model,
             width=state.width,
@@ -155,9 +220,9 @@ class Modulation:
         steps = state.step_count + 1
         branches = 2 if structure.guided else 1
         values = Values(
-            prompts=(self._prompts(state, network),),
-            negative=(state.negative,),
-            noise=(self._noise(state, network),),
+            prompts=(self._prompts(original, share, network),),
+            negative=(_negative(original, share),),
+            noise=(self._noise(original, share, network),),
             guidance=np.array([guidance], np.float32),
             params=params,
             weights=np.stack(weights) if weights else np.zeros((0, steps, branches, 1), np.float32),
@@ -166,7 +231,7 @@ class Modulation:
         )
         if not structure.guided:
             values = replace(values, weights=values.weights[:, :, -1:, :])
-        return Shot(structure, values, dormant, self._number(state, "/black", network))
+        return Shot(structure, values, dormant, self._number(original, "/black", network), state)
 
     def _number(self, state: State, address: str, network: Network) -> float:
         return float(self._shown(state, Control(address, FIXED[address]), network)[0])
@@ -177,10 +242,17 @@ class Modulation:
 
     def blend(self, state: State, network: Network) -> Blend:
         """The prompts as they are shown now, and the share of each."""
-        return self._morphed(state, self._weighted(state, network, self.value))
+        return self._blended(state, self.share(state, network), network, self.value)
 
-    def _prompts(self, state: State, network: Network) -> Blend:
-        return self._morphed(state, self._weighted(state, network, self._shown))
+    def _prompts(self, state: State, share: float, network: Network) -> Blend:
+        return self._blended(state, share, network, self._shown)
+
+    def _blended(self, state: State, share: float, network: Network, read: Read) -> Blend:
+        blend = self._morphed(state, self._weighted(state, network, read))
+        fade = state.fade
+        if fade is None or share >= 1.0 or any(a.startswith("/prompt/") for a in fade.taken):
+            return blend
+        return _mixed(self._morphed(fade.start, self._weighted(fade.start, network, self._set)), blend, share)
 
     def _weighted(self, state: State, network: Network, read: Read) -> Blend:
         found = {
@@ -203,19 +275,22 @@ class Modulation:
         morph = state.morph
         if morph is None or self.show_s >= morph.since_s + morph.seconds:
             return blend
-        share = max(0.0, self.show_s - morph.since_s) / morph.seconds
-        mixed = {text: weight * (1.0 - share) for text, weight in morph.start}
-        for text, weight in blend:
-            mixed[text] = mixed.get(text, 0.0) + weight * share
-        return tuple((text, weight) for text, weight in mixed.items() if weight > 0)
+        return _mixed(morph.start, blend, max(0.0, self.show_s - morph.since_s) / morph.seconds)
 
     def _walked(self, state: State, network: Network) -> tuple[float, ...]:
         """Where the walk between the first four prompts has come to: x, y."""
         return tuple(self.value(state, Control(XY_ADDRESS, XY), network).tolist())
 
-    def _noise(self, state: State, network: Network) -> Mix:
-        seed = self._number(state, "/seed", network)
-        turns = self.turns + self._number(state, "/noise/angle", network)
+    def _noise(self, state: State, share: float, network: Network) -> Mix:
+        mix = self._mix(state, network, self._shown)
+        fade = state.fade
+        if fade is None or share >= 1.0 or not fade.taken.isdisjoint(("/seed", "/noise/angle")):
+            return mix
+        return between(self._mix(fade.start, network, self._set), mix, share)
+
+    def _mix(self, state: State, network: Network, read: Read) -> Mix:
+        seed = float(read(state, Control("/seed", SEED), network)[0])
+        turns = self.turns + float(read(state, Control("/noise/angle", ANGLE), network)[0])
         if state.noise == "hold":
             return at_seed(seed)
         if state.noise == "walk":
@@ -229,37 +304,61 @@ class Modulation:
         return wander(seed, turns)
 
     def _bends(
-        self, state: State, network: Network
+        self, state: State, played: State, share: float, network: Network
     ) -> tuple[tuple[Armed, ...], tuple[dict[str, np.ndarray], ...], list[np.ndarray], tuple[str, ...]]:
         armed: list[Armed] = []
         params: list[dict[str, np.ndarray]] = []
         weights: list[np.ndarray] = []
         dormant: list[str] = []
         wet = self._number(state, "/wet", network)
-        for bend in state.bends:
-            if not bend.on:
+        for bend, there, left in self._pieces(state, played, share):
+            if there <= 0.0:
                 continue
             try:
-                sites = network.resolve(bend.site, state)
+                sites = network.resolve(bend.site, played)
             except BadMessage:
                 dormant.append(bend.id)
                 continue
+            whose, read = (state, self._shown) if left is None else (left, self._set)
             values = {
-                arg.name: self._param(state, bend, arg, sites[0], network)
+                arg.name: _param(read(whose, Control(bend.address(arg.name), arg, sites[0]), network), arg)
                 for arg in bends.OPERATORS[bend.op].live
             }
-            mix = wet * float(self._shown(state, Control(bend.address("mix"), MIX), network)[0])
-            window = self._shown(state, Control(bend.address("window"), WINDOW), network)
+            mix = wet * there * float(read(whose, Control(bend.address("mix"), MIX), network)[0])
+            window = read(whose, Control(bend.address("window"), WINDOW), network)
             static = tuple(sorted(bend.static.items()))
+            id = bend.id if left is None or state.bend(bend.id) is None else f"{bend.id}'"
             for site in sites:
-                armed.append(Armed(bend.id, bend.op, site, static, bend.select))
+                armed.append(Armed(id, bend.op, site, static, bend.select))
                 params.append(values)
-                weights.append(weight(mix, window, bend.branch, state.step_count, branched(site)))
+                weights.append(weight(mix, window, bend.branch, played.step_count, branched(site)))
         return tuple(armed), tuple(params), weights, tuple(dormant)
 
-    def _param(self, state: State, bend: Bend, arg: Arg, site: str, network: Network) -> np.ndarray:
-        value = self._shown(state, Control(bend.address(arg.name), arg, site), network).astype(np.float32)
-        return value if arg.size == 1 else value[None]
+    def _pieces(self, state: State, played: State, share: float) -> Iterable[fades.Piece]:
+        if played.fade is None:
+            return (fades.Piece(bend, float(bend.on)) for bend in state.bends)
+        return fades.pieces(*fades.sides(state, played.steps), share)
+
+
+def _param(value: np.ndarray, arg: Arg) -> np.ndarray:
+    value = value.astype(np.float32)
+    return value if arg.size == 1 else value[None]
+
+
+def _mixed(start: Blend, blend: Blend, share: float) -> Blend:
+    """Two blends of prompts as one, of which the second has a share."""
+    mixed = {text: weight * (1.0 - share) for text, weight in start}
+    for text, weight in blend:
+        mixed[text] = mixed.get(text, 0.0) + weight * share
+    return tuple((text, weight) for text, weight in mixed.items() if weight > 0)
+
+
+def _negative(state: State, share: float) -> str | Blend:
+    if state.fade is None or share >= 1.0 or state.fade.start.negative == state.negative:
+        return state.negative
+    if share <= 0.0:
+        return state.fade.start.negative
+    return _mixed(((state.fade.start.negative, 1.0),), ((state.negative, 1.0),), share)
 
 
 def corners(x: float, y: float) -> dict[str, float]:

@@ -23,7 +23,8 @@ from oscbend.state import ATTACHED, State
 
 Status = tuple[float | int | str, ...]
 
-_structure_of = attrgetter(*(f for f in State.__dataclass_fields__ if f == "mods" or f not in ATTACHED))
+_MOVING = {*ATTACHED, "fade"} - {"mods"}
+_structure_of = attrgetter(*(f for f in State.__dataclass_fields__ if f not in _MOVING))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ a control is one thing with one name everywhere. What decides the structure has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ MAX_MODS = 8
 """How many features may be added to one control."""
 
 XY_ADDRESS = "/prompt/xy"
+XFADE_ADDRESS = "/xfade/x"
 CORNERS = frozenset(f"/prompt/{n}/weight" for n in (1, 2, 3, 4))
 """The weights that `/prompt/xy` gives in place of their own; one that is set or driven ends that."""
 
@@ -90,6 +91,25 @@ class Morph:
     start: tuple[tuple[str, float], ...]
     since_s: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class Fade:
+    """A scene that comes in over another one, which is left.
+
+    Args:
+        start: what is left; the state itself is what comes in.
+        since_s: when it began, on the clock of the show.
+        seconds: how long it takes.
+        between: the names of two scenes, if `/xfade/x` says how far it is, and not the time.
+        taken: live controls that were set meanwhile: they are as they were set, and lie between nothing.
+    """
+
+    start: State
+    since_s: float = 0.0
+    seconds: float = 0.0
+    between: tuple[str, str] | None = None
+    taken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -174,6 +194,7 @@ class State:
         glides: OSC address -> how it gets to its value; it stays here when it is there.
         listening: feature name -> how it is heard.
         scene: the scene that was loaded last; empty for none.
+        fade: the scene that is left for what this state says, if there is one; it stays when it is over.
     """
 
     model: str = "tiny"
@@ -203,6 +224,7 @@ class State:
     glides: Mapping[str, Glide] = field(default_factory=dict)
     listening: Mapping[str, Listening] = field(default_factory=dict)
     scene: str = ""
+    fade: Fade | None = None
 
     @property
     def step_count(self) -> int:
@@ -213,7 +235,8 @@ class State:
     def texts(self) -> set[str]:
         """Every prompt that may be drawn."""
         coming = () if self.morph is None else (text for text, _ in self.morph.start)
-        return {"", self.negative, *self.prompts.values(), *coming}
+        left = () if self.fade is None else self.fade.start.texts
+        return {"", self.negative, *self.prompts.values(), *coming, *left}
 
     @property
     def by_xy(self) -> bool:
@@ -281,12 +304,20 @@ class State:
             maps = {a: m for a, m in maps.items() if a not in values}
         if glides or not moving.keys().isdisjoint(values):
             moving = {**{a: g for a, g in moving.items() if a not in values}, **glides}
-        return replace(self, live={**self.live, **values}, maps=maps, glides=moving)
+        state = replace(self, live={**self.live, **values}, maps=maps, glides=moving)
+        return state.taking(values)
 
     def with_map(self, address: str, map: Map) -> State:
         """The state with a live control driven by a feature."""
         state = self.let_go({XY_ADDRESS}) if address in CORNERS else self
-        return replace(state, maps={**state.maps, address: map})
+        return replace(state, maps={**state.maps, address: map}).taking((address,))
+
+    def taking(self, addresses: Iterable[str]) -> State:
+        """The state in which live controls that were set lie no longer between two scenes."""
+        fade = self.fade
+        if fade is None or fade.taken.issuperset(addresses):
+            return self
+        return replace(self, fade=replace(fade, taken=fade.taken.union(addresses)))
 
     def without_map(self, address: str) -> State:
         """The state with a live control at its own value again."""
@@ -354,6 +385,7 @@ SPEED = Arg("speed", "f", 0.05, "how fast the noise walks", live=True, lo=-10.0,
             musical=(0.0, 0.5), unit="turns/s")  # fmt: skip
 WEIGHT = Arg("weight", "f", None, "share of this prompt in the blend", live=True, lo=0.0, hi=100.0,
              musical=(0.0, 1.0))  # fmt: skip
+XFADE = Arg("x", "f", 0.0, "0 the first scene, 1 the second", live=True, lo=0.0, hi=1.0, musical=(0.0, 1.0))
 BLACK = Arg("black", "f", 0.0, "0 the picture, 1 black", live=True, lo=0.0, hi=1.0, musical=(0.0, 1.0))
 WET = Arg("wet", "f", 1.0, "0 no bend, 1 all of them", live=True, lo=0.0, hi=1.0, musical=(0.0, 1.0))
 XY = Arg("xy", "f", (0.0, 0.0), "across, and down", live=True, size=2, lo=0.0, hi=1.0,

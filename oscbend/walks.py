@@ -66,6 +66,23 @@ def spectrum(seed: float, bands: np.ndarray, smoothing: float = 0.34, passes: in
     return mixed or at_seed(seed)
 
 
+def between(a: Mix, b: Mix, share: float) -> Mix:
+    """Noise on the arc from one to another, at even speed.
+
+    Args:
+        a, b: of unit variance.
+        share: 0 is `a`, 1 is `b`.
+    """
+    other = dict(b)
+    angle = math.acos(max(-1.0, min(1.0, sum(c * other.get(s, 0.0) for s, c in a))))
+    if share <= 0.0 or angle < 1e-6:
+        return a
+    if share >= 1.0:
+        return b
+    left, right = math.sin((1.0 - share) * angle), math.sin(share * angle)
+    return merged([(s, c * left) for s, c in a] + [(s, c * right) for s, c in b]) or a
+
+
 def merged(parts: Sequence[tuple[int, float]]) -> Mix:
     """Equal seeds added up, zeros left out, scaled to unit variance."""
     total: dict[int, float] = {}

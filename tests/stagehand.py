@@ -7,6 +7,7 @@ from typing import Any
 from fakes import FakeHouse, FakeStage
 
 from oscbend.commands import Show, perform
+from oscbend.fades import touched
 from oscbend.features import Buses
 from oscbend.modulation import Modulation
 from oscbend.osc import Message
@@ -29,7 +30,7 @@ class Stagehand:
             change, notes = job.work()
             self.show.notes += notes
             self.show.replies += job.replies
-            self.show.state = change(self.show.state)
+            self.show.state = touched(self.show.state, change(self.show.state))
         return self.show.state
 
     def at(self, now_s: float, address: str) -> float:

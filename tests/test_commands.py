@@ -76,6 +76,9 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/scene/save": ("/scene/save", ("verse",)),
     "/scene/save/all": ("/scene/save/all", ("verse",)),
     "/scene/load": ("/scene/load", ("verse",)),
+    "/scene/morph": ("/scene/morph", ("verse", 2.0)),
+    "/xfade": ("/xfade", ("verse", "chorus", 0.25)),
+    "/xfade/x": ("/xfade/x", (0.25,)),
     "/get": ("/get", ("/seed",)),
     "/list": ("/list", ("ops",)),
     "/sync": ("/sync", (3,)),
@@ -101,8 +104,9 @@ def test_every_command_does_something(row: str, send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
     if row.endswith("unmap"):
         send("/bend/1/r/map", "rms")
-    if row == "/scene/load":
+    if row in ("/scene/load", "/scene/morph", "/xfade"):
         send("/scene/save", "verse")
+        send("/scene/save", "chorus")
     before, told = send.show.state, len(send.show.replies)
     address, args = SENT[row]
     after = send(address, *args)
@@ -114,6 +118,7 @@ def test_every_command_does_something(row: str, send: Stagehand) -> None:
 def test_whatever_can_be_set_can_be_asked(row: str, send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
     send("/scene/save", "verse")
+    send("/scene/save", "chorus")
     address, args = SENT[row]
     send(address, *args)
     answers = send.asks("/get", address)

@@ -31,6 +31,7 @@ ROWS = (
     "curves",
     "scenes",
     "state",
+    "fades",
     "glides",
     "features",
     "controls",

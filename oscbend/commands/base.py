@@ -12,6 +12,7 @@ from oscbend.clients import Clients
 from oscbend.controls import Control, Network, controls, find_control
 from oscbend.dump import Dump
 from oscbend.errors import BadMessage, BadValue, UnknownName
+from oscbend.fades import touched
 from oscbend.glides import lagged
 from oscbend.modulation import Modulation
 from oscbend.scenes import Scenes
@@ -186,16 +187,18 @@ def perform(show: Show, message: osc.Message) -> None:
     Raises:
         BadMessage: what was wrong, fit to be sent back.
     """
+    before = show.state
     if not pattern.is_pattern(message.address):
         _perform(show, message.address, message.atoms)
+        show.state = touched(before, show.state)
         return
     reached = pattern.select(message.address, addresses(show))
     if not reached:
         raise UnknownName("address", message.address, ())
-    before = show.state
     try:
         for address in reached:
             _perform(show, address, message.atoms)
+        show.state = touched(before, show.state)
     except BadMessage:
         show.state = before
         raise
@@ -338,7 +341,7 @@ def set_live(show: Show, address: str, value: Value) -> State:
     seconds = 0.0 if state.pause else state.lag_of(address, control.arg)
     glide: Glide | None = None
     if seconds > 0:
-        if address in state.maps:
+        if address in state.maps or state.fade is not None:
             glide = lagged(None, base_of(show, control), value, show.modulation.show_s, seconds)
         elif address in state.live:
             before = state.glides.get(address), state.live[address]
@@ -370,14 +373,14 @@ def read_live(show: Show, address: str) -> tuple[Any, ...]:
     return tuple(show.modulation.value(show.state, control, show.stage).tolist())
 
 
-def live(address: str, arg: Arg, help: str) -> None:
+def live(address: str, arg: Arg, help: str, tags: Sequence[str] = ()) -> None:
     """Declares a command that sets one live control."""
 
     def call(show: Show, **values: Value) -> State:
         return set_live(show, address, values[arg.name])
 
     call.__doc__ = help
-    COMMANDS.declare(address, arg, read=lambda show: read_live(show, address))(call)
+    COMMANDS.declare(address, arg, tags=tags, read=lambda show: read_live(show, address))(call)
 
 
 __all__ = [

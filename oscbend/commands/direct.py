@@ -65,11 +65,12 @@ class Direct:
             or seen[1] is not state.prompts
             or seen[2] is not state.maps
             or seen[3] is not state.lags
-            or seen[4:] != (self._buses.made, state.lag, state.pause)
+            or seen[4:] != (self._buses.made, state.lag, state.pause, state.fade is None)
         ):
             self._targets.clear()
             self._made_for = (
                 state.bends, state.prompts, state.maps, state.lags, self._buses.made, state.lag, state.pause,
+                state.fade is None,
             )  # fmt: skip
         try:
             target = self._targets[message.address]
@@ -140,7 +141,8 @@ def _target(state: State, address: str, buses: Buses) -> _Target | None:
         return None
     lo, hi = hard_range(arg)
     lag_s = 0.0 if state.pause else state.lag_of(address, arg)
-    return None if lag_s > 0 and address in state.maps else _Target(None, lo, hi, lag_s)
+    slowed = address in state.maps or state.fade is not None
+    return None if lag_s > 0 and slowed else _Target(None, lo, hi, lag_s)
 
 
 def _live_arg(state: State, command: str, address: str, captured: Mapping[str, str]) -> Arg | None:

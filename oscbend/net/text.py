@@ -93,12 +93,18 @@ class Prompts:
             self._kept.move_to_end(text)
             return self._kept[text]
 
-    def negative(self, text: str) -> Embedding:
+    def negative(self, text: str | Blend, way: str = "slerp") -> Embedding:
         """The encoding of a negative prompt; an empty one is what the model was trained to go without.
+
+        Args:
+            text: known; or a blend of known ones.
+            way: in which they are blended.
 
         Raises:
             BadValue: it is not known.
         """
+        if not isinstance(text, str):
+            return _blended([(self.negative(one), weight) for one, weight in text if weight != 0], way)
         found = self.known(text)
         if text or not self.zero_negative:
             return found
@@ -118,18 +124,7 @@ class Prompts:
             BadValue: a text that is not known.
         """
         parts = [(self.known(text), weight) for text, weight in recipe if weight != 0]
-        if not parts:
-            return self.known("")
-        blended, total = parts[0]
-        for nxt, weight in parts[1:]:
-            total += weight
-            t = weight / total if total else 0.5
-            turn = torch.lerp if way == "lerp" else slerp
-            pooled = None
-            if blended.pooled is not None and nxt.pooled is not None:
-                pooled = turn(blended.pooled, nxt.pooled, t)
-            blended = Embedding(turn(blended.tokens, nxt.tokens, t), pooled)
-        return blended
+        return _blended(parts, way) if parts else self.known("")
 
     @torch.inference_mode()
     def _encode(self, text: str) -> Embedding:
@@ -155,6 +150,19 @@ class Prompts:
                 pooled = out[0]
         tokens_of_all = torch.cat(found, dim=-1).to(self.dtype)
         return Embedding(tokens_of_all, None if pooled is None else pooled.to(self.dtype))
+
+
+def _blended(parts: Sequence[tuple[Embedding, float]], way: str) -> Embedding:
+    blended, total = parts[0]
+    for nxt, weight in parts[1:]:
+        total += weight
+        t = weight / total if total else 0.5
+        turn = torch.lerp if way == "lerp" else slerp
+        pooled = None
+        if blended.pooled is not None and nxt.pooled is not None:
+            pooled = turn(blended.pooled, nxt.pooled, t)
+        blended = Embedding(turn(blended.tokens, nxt.tokens, t), pooled)
+    return blended
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
