@@ -228,8 +228,16 @@ class Clients:
         self._silenced.pop(sender)
 
     def places(self, sender: Hashable) -> list[Hashable]:
-        """Where a client is answered: where it sent from, and where it asked to be told."""
-        return list(dict.fromkeys((sender, *(s.to for s in self._owners.get(sender, ())))))
+        """Where a client is answered: where it sent from, and where it asked to be told.
+
+        What has not asked itself, but sends from a machine that named a port, is answered there too: every
+        `[udpsend]` of a patch, and every `oscsend` in a shell, sends from a port of its own.
+        """
+        asked = self._owners.get(sender)
+        if asked is None and isinstance(sender, tuple):
+            here = (s for s in self.subscribers if isinstance(s.owner, tuple) and s.owner[0] == sender[0])
+            asked = [s for s in here if s.to != s.owner]
+        return list(dict.fromkeys((sender, *(s.to for s in asked or ()))))
 
     def _make_room(self, now_s: float) -> None:
         if len(self.subscribers) < SUBSCRIBERS:

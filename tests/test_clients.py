@@ -182,7 +182,10 @@ def test_a_client_is_answered_where_it_sends_from_and_where_it_asked() -> None:
     assert clients.places(HERE) == [HERE]
     clients.subscribe(HERE, ("127.0.0.1", 7400), 0.0)
     assert clients.places(HERE) == [HERE, ("127.0.0.1", 7400)]
-    assert clients.places(ALSO_HERE) == [ALSO_HERE]
+    assert clients.places(ALSO_HERE) == [ALSO_HERE, ("127.0.0.1", 7400)], "another sender of the same patch"
+    assert clients.places(THERE) == [THERE]
+    clients.subscribe(ALSO_HERE, clients.target(ALSO_HERE), 0.0)
+    assert clients.places(ALSO_HERE) == [ALSO_HERE], "it has asked for itself"
     clients.subscribe(HERE, HERE, 0.0)
     assert clients.places(HERE) == [HERE, ("127.0.0.1", 7400)]
 

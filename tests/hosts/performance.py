@@ -46,7 +46,7 @@ PARTS: tuple[Messages, ...] = (
     (("/prompt", "a red orb"),),
     (("/bend/2/on", 0),),
 )
-"""What the client plays, with a `/sync` after each part; the last one as a bundle a moment ahead, if it can."""
+"""What the client plays, a `/sync` after each part; the last one as a bundle two seconds ahead, if it can."""
 
 
 @dataclass(frozen=True)
