@@ -22,6 +22,9 @@ RANGE_EVERY_S = 0.25
 QUIET = 0.1
 MAX_BUSES = 512
 MAX_COMPONENTS = 4096
+"""Of one feature."""
+ALL_COMPONENTS = 16_384
+"""Of all features together: each keeps 20 s of itself for its range, 8 KB."""
 
 
 def follow(
@@ -262,6 +265,11 @@ class Buses(Mapping[str, Bus]):
     def _make(self, name: str, value: np.ndarray) -> Bus:
         if name not in self._buses and len(self._buses) >= MAX_BUSES:
             raise BadValue(f"/feature/{name}: there are {MAX_BUSES} features already")
+        others = sum(bus.size for other, bus in self._buses.items() if other != name)
+        if others + value.size > ALL_COMPONENTS:
+            raise BadValue(
+                f"/feature/{name}: with {others} in all others, beyond {ALL_COMPONENTS} components"
+            )
         bus = self._buses[name] = Bus(value.size, value)
         self.made += 1
         return bus

@@ -86,6 +86,8 @@ class Loop:
         self._dark: tuple[np.ndarray, float, np.ndarray] | None = None
         self._black = 0.0
         self.failed = 0
+        self.wrong = 0
+        """How many messages could not be carried out."""
         self.over = False
         self.bad_packets: Callable[[], int] = lambda: schedule.bad
         self.dropped_packets: Callable[[], int] = lambda: schedule.dropped
@@ -285,7 +287,7 @@ class Loop:
             len(self.schedule),
             self.schedule.late,
             self.dropped_packets(),
-            self.bad_packets(),
+            self.bad_packets() + self.wrong,
             self.number,
             self.state.model,
             self.stage.behind,
@@ -323,6 +325,7 @@ class Loop:
             perform(show, message)
             self._check_room(show.jobs, len(show.syncs))
         except BadMessage as error:
+            self.wrong += 1
             if self.complaints.may(sender, time_s):
                 self._complain("/fail", message.address, str(error), time_s, sender)
             return

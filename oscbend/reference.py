@@ -155,9 +155,16 @@ def sinks(table: Table) -> Sheet:
     )
 
 
+def limits() -> Sheet:
+    """Everything that the server bounds, and what becomes of more."""
+    from oscbend.server.limits import LIMITS
+
+    return Sheet(("what", "at most", "beyond"), LIMITS)
+
+
 def refreshed(text: str) -> str:
     """A document with every table between `<!-- table NAME -->` and `<!-- end -->` made anew."""
-    for name, sheet in sheets().items():
+    for name, sheet in {**sheets(), "limits": limits()}.items():
         start, end = f"<!-- table {name} -->\n", "<!-- end -->"
         head, found, rest = text.partition(start)
         if found:

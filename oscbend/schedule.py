@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ CAPACITY_BYTES = 64 * 2**20
 SHARE = 2_000
 SHARE_BYTES = 16 * 2**20
 """How much waits at most, and of one sender."""
+MESSAGE_BYTES = 256
+"""About how much memory a message takes without its arguments."""
 EARLY_S = 1e-6
 """A time tag is rounded to 2^-32 s; what is due within this much of a frame belongs to it."""
 LATE = ("run", "drop")
@@ -46,7 +49,7 @@ class Due:
         local: True if the sender is on this machine.
         together: True if they came as one bundle.
         came_s: Unix time at which they came.
-        size: in bytes, of what waits for its time; 0 for what does not.
+        size: about how many bytes of memory it takes while it waits for its time; 0 for what does not wait.
     """
 
     time_s: float
@@ -157,7 +160,7 @@ class Schedule:
                 sender = came_from
                 now.append(packet)
             else:
-                self._put_bundle(packet, len(data), came, came_from, is_local(came_from))
+                self._put_bundle(packet, came, came_from, is_local(came_from))
         if now:
             self._put_messages(now, came, sender, is_local(sender))
 
@@ -210,7 +213,7 @@ class Schedule:
             self._heap, Due(came.time_s, order, tuple(messages), sender, local, False, came.unix_s)
         )
 
-    def _put_bundle(self, bundle: osc.Bundle, size: int, came: Came, sender: Hashable, local: bool) -> None:
+    def _put_bundle(self, bundle: osc.Bundle, came: Came, sender: Hashable, local: bool) -> None:
         if bundle.skipped:
             self.bad += bundle.skipped
             text = f"{bundle.skipped} messages of a bundle have unknown type tags, and were left out"
@@ -225,7 +228,7 @@ class Schedule:
                     if not self._in_time(wanted_s, came.time_s, sender):
                         continue
                     time_s = self._placed(wanted_s, came.time_s, sender)
-            waits = size if time_s > came.time_s else 0
+            waits = _size(messages) if time_s > came.time_s else 0
             order = next(self._order)
             self._put(Due(time_s, order, messages, sender, local, True, came.unix_s, waits))
 
@@ -282,3 +285,8 @@ class Schedule:
             del self._shares[due.sender]
         else:
             self._shares[due.sender] = count - 1, size - due.size
+
+
+def _size(messages: Iterable[osc.Message]) -> int:
+    """About how many bytes of memory messages take."""
+    return sum(MESSAGE_BYTES + sum(map(sys.getsizeof, message.atoms)) for message in messages)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from oscbend.errors import BadValue, UnknownName
-from oscbend.features import MAX_BUSES, Buses, follow, split
+from oscbend.features import ALL_COMPONENTS, MAX_BUSES, MAX_COMPONENTS, Buses, follow, split
 from oscbend.state import Listening
 
 RAW = Listening(range=(0.0, 1.0), attack_s=0.0, release_s=0.0)
@@ -201,3 +201,14 @@ class TestOnsets:
             buses.hit(f"f{n}", 1.0, 0.0, RAW)
         with pytest.raises(BadValue):
             buses.hit("one more", 1.0, 0.0, RAW)
+
+    def test_their_components_are_bounded_together(self) -> None:
+        buses = Buses()
+        widest = (0.5,) * MAX_COMPONENTS
+        for n in range(ALL_COMPONENTS // MAX_COMPONENTS):
+            buses.feed(f"f{n}", widest, 0.0, RAW)
+        with pytest.raises(BadValue):
+            buses.hit("one more", 1.0, 0.0, RAW)
+        buses.feed("f0", widest, 0.1, RAW)
+        buses.feed("f0", (0.5,), 0.2, RAW)
+        buses.hit("one more", 1.0, 0.3, RAW)

@@ -723,6 +723,13 @@ def test_a_client_may_want_to_hear_nothing_of_what_went_wrong() -> None:
     assert len(show.told("/fail")) == 1
 
 
+def test_messages_that_are_wrong_are_counted_however_many_are_told() -> None:
+    show = Show()
+    show(*[(f"/wrong/{n}",) for n in range(100)])
+    assert len(show.told("/fail")) == 10
+    assert show.loop.status()[6] == 100
+
+
 def test_silence_may_be_for_the_rest_of_a_bundle() -> None:
     show = Show()
     show(("/wrong/1",), ("/error", -1), ("/wrong/2",), ("/error", -2), ("/wrong/3",))

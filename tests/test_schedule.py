@@ -6,7 +6,7 @@ import pytest
 
 from oscbend.clients import Clients
 from oscbend.osc import Bundle, Message, TimeTag, encode, encode_message
-from oscbend.schedule import NOTICES, SHARE, SHARE_BYTES, Came, Schedule
+from oscbend.schedule import MESSAGE_BYTES, NOTICES, SHARE, SHARE_BYTES, Came, Schedule
 from oscbend.score import Score
 
 NOW_UNIX = 1_800_000_000.0
@@ -259,6 +259,24 @@ def test_what_waits_is_bounded_in_bytes() -> None:
         put_from(schedule, THERE, encode(Bundle(TimeTag.from_unix(NOW_UNIX + 5), (Message("/t", (text,)),))))
     assert len(schedule) <= SHARE_BYTES // 60_000
     assert schedule.dropped > 0
+
+
+def test_many_small_messages_count_for_what_they_take() -> None:
+    schedule = Schedule()
+    small = tuple(Message("/t") for _ in range(5000))
+    packet = encode(Bundle(TimeTag.from_unix(NOW_UNIX + 5), small))
+    for _ in range(50):
+        put_from(schedule, THERE, packet)
+    assert sum(len(due.messages) for due in schedule.due(5.0)) <= SHARE_BYTES // MESSAGE_BYTES
+    assert schedule.dropped > 0
+
+
+def test_bundles_in_a_bundle_count_once_each() -> None:
+    schedule = Schedule()
+    inner = tuple(Bundle(TimeTag.from_unix(NOW_UNIX + 5 + n), (Message("/t", (n,)),)) for n in range(1000))
+    schedule.horizon_s = None
+    put_from(schedule, THERE, encode(Bundle(TimeTag(1), inner)))
+    assert (len(schedule), schedule.dropped) == (1000, 0)
 
 
 def test_what_acts_at_once_needs_no_room() -> None:

@@ -13,8 +13,9 @@ import pytest
 from fakes import FakeStage
 from pythonosc.tcp_client import SimpleTCPClient
 from servers import Kept, playing
+from websockets.sync.client import connect
 
-from oscbend.osc import Bundle, Message, TimeTag, encode
+from oscbend.osc import Bundle, Message, TimeTag, decode, encode, encode_message
 from oscbend.server.client import Client
 from oscbend.server.serve import Manners, Server
 
@@ -91,10 +92,18 @@ def test_a_client_with_a_connection_is_a_client_like_any_other(show: tuple[Serve
         other.send("/seed", 3.5)
         assert (lambda m: (m.address, m.params))(next(inbox)) == ("/seed", [3.5])
         assert len(server.clients.subscribers) == 1
-    end = time.monotonic() + WAIT_S
-    while server.clients.subscribers and time.monotonic() < end:
-        time.sleep(0.001)
-    assert server.clients.subscribers == [], "it has hung up"
+    until(lambda: server.clients.subscribers == [])
+
+
+def test_a_client_at_a_websocket_is_a_client_until_it_goes(show: tuple[Server, Kept]) -> None:
+    server = show[0]
+    with joined(server) as other, connect(f"ws://127.0.0.1:{server.web.port}/") as socket:
+        socket.send(encode_message("/notify", (1,)))
+        assert decode(bytes(socket.recv(WAIT_S))).address == "/done"  # type: ignore[union-attr, arg-type]
+        other.send("/seed", 3.5)
+        assert decode(bytes(socket.recv(WAIT_S))) == Message("/seed", (3.5,))  # type: ignore[arg-type]
+        assert len(server.clients.subscribers) == 1
+    until(lambda: server.clients.subscribers == [])
 
 
 def test_a_tag_acts_on_the_first_frame_that_is_seen_at_or_after_it() -> None:

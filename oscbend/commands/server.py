@@ -84,9 +84,9 @@ def sync(show: Show, id: int = 0) -> None:
 
 @COMMANDS.declare("/status")
 def status(show: Show) -> None:
-    """Answers `/status.reply`: fps, frame ms mean and worst, queued, late, dropped, bad packets,
-    frame number, model, behind (frames by which the picture is late: 0, or steps − 1 with --stream-batch),
-    ahead (how many seconds ahead to send what shall be in time).
+    """Answers `/status.reply`: fps, frame ms mean and worst, queued, late, dropped, bad (packets and
+    messages), frame number, model, behind (frames by which the picture is late: 0, or steps − 1 with
+    --stream-batch), ahead (how many seconds ahead to send what shall be in time).
     """
     show.reply("/status.reply", *show.house.status())
 

@@ -50,6 +50,7 @@ class Live:
         self.hear = hear
         self.now_s = now_s
         self._clients: set[Client] = set()
+        self._gone: deque[Client] = deque(maxlen=16 * CLIENTS)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._rung = False
         self._values: dict[str, tuple[Atoms, bytes]] = {}
@@ -69,6 +70,14 @@ class Live:
             await client.run()
         finally:
             self._clients.discard(client)
+            self._gone.append(client)
+
+    def gone(self) -> list[Client]:
+        """The clients that have gone since the last call."""
+        found = []
+        while self._gone:
+            found.append(self._gone.popleft())
+        return found
 
     def wake(self) -> None:
         """Lets clients know that there is something new; from any thread, without waiting."""

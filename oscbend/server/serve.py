@@ -233,8 +233,8 @@ class Server:
 
     def _hear(self, ahead_s: float) -> None:
         """Takes what has come; what bears no time acts on the next frame, which is seen so much later."""
-        for line in self.doors.gone():
-            self.clients.gone(line)
+        for peer in (*self.doors.gone(), *self.web.gone()):
+            self.clients.gone(peer)
         unix_offset_s = time.time() - self._now()
         for arrivals in self.doors.drain():
             arrived_s = arrivals.time_s - self._began_s

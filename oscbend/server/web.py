@@ -93,6 +93,7 @@ class Web:
             host=site.host,
             port=site.port,
             http=BoundedHttp,
+            proxy_headers=False,
             ws="websockets-sansio",
             ws_max_size=MESSAGE_MAX,
             ws_per_message_deflate=False,
@@ -122,6 +123,10 @@ class Web:
         """Takes the newest state of the show; never waits."""
         self.query.snapshot = snapshot
         self.live.wake()
+
+    def gone(self) -> list[Client]:
+        """Clients at the WebSocket that have gone since the last call."""
+        return self.live.gone()
 
     def close(self) -> None:
         """Closes the port and ends the thread."""
