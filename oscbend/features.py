@@ -274,12 +274,6 @@ class Buses(Mapping[str, Bus]):
         self.made += 1
         return bus
 
-    def settle(self, listening: Mapping[str, Listening]) -> None:
-        """Hears what waits in any inbox."""
-        for name, bus in self._buses.items():
-            if bus.inbox:
-                bus.settle(listening.get(name, AS_IT_COMES))
-
     def close_frame(self, listening: Mapping[str, Listening], time_s: float) -> None:
         """Settles what this frame, at `time_s`, sees of every bus."""
         for name, bus in self._buses.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -166,8 +167,10 @@ class Modulation:
             target = state.live.get(control.address)
             if target is None:
                 target = default_of(state, control)
-            value = place(state.glides.get(control.address), target, self.show_s)
-            return np.broadcast_to(np.asarray(value, np.float64), (size,))
+            value = np.array(
+                place(state.glides.get(control.address), target, self.show_s), np.float64, ndmin=1
+            )
+            return value if value.size == size else np.broadcast_to(value, (size,))
         unit = self._unit(state, driver.feature)
         lo, hi = (driver.lo, driver.hi)
         if lo is None or hi is None:
@@ -403,11 +406,16 @@ def weight(
         float32 [S + 1, 2, 1]; axis 1 is (unconditional, conditional).
     """
     t0, t1 = sorted((float(window[0]), float(window[1])))
+    return (mix * _shares(t0, t1, branch if split else "both", steps)).astype(np.float32)
+
+
+@lru_cache(256)
+def _shares(t0: float, t1: float, branch: str, steps: int) -> np.ndarray:
     edges = np.arange(steps + 1) / steps
     share = np.clip(np.minimum(edges[1:], t1) - np.maximum(edges[:-1], t0), 0.0, None) * steps
     along = np.append(np.clip(share, 0.0, 1.0), float(t1 >= 1.0))
-    sides = np.array([branch != "cond", branch != "uncond"], np.float64) if split else np.ones(2)
-    return (mix * along[:, None, None] * sides[None, :, None]).astype(np.float32)
+    sides = np.array([branch != "cond", branch != "uncond"], np.float64)
+    return along[:, None, None] * sides[None, :, None]
 
 
 def collate(shots: Sequence[Shot], batch: int) -> tuple[Structure, Values]:

@@ -23,7 +23,7 @@ from oscbend.errors import BadMessage, BadPacket, BadValue
 NESTING = 8
 """How deep bundles, and arrays, may stand inside each other."""
 
-HEADS = 4096
+HEADS = 16384
 """How many beginnings of messages (address and type tags) are kept."""
 
 HEAD_MAX = 256

@@ -21,14 +21,15 @@ from oscbend.osc import Message
 from oscbend.state import MIX, WEIGHT, Glide, State
 from oscbend.table import Arg, Value
 
-KEPT = 4096
+KEPT = 16384
 """How many addresses are remembered."""
 
 
 class _Target(NamedTuple):
-    """Where an address leads: a bus of one component, or a live control, its hard range and its lag."""
+    """Where an address leads: a bus of one component, or a live control with its hard range and its lag."""
 
     bus: Bus | None = None
+    name: str = ""
     lo: float = -math.inf
     hi: float = math.inf
     lag_s: float = 0.0
@@ -48,7 +49,7 @@ class Direct:
         self._made_for: tuple[object, ...] = ()
         self._live: dict[str, Value] = {}
         self._glides: dict[str, Glide] = {}
-        self._heard = False
+        self._heard: list[tuple[str, Bus]] = []
 
     def take(self, state: State, message: Message, time_s: float) -> bool:
         """Takes a message, or leaves it to its command.
@@ -84,12 +85,13 @@ class Direct:
             number = float(number)
         elif kind is not float:
             return False
-        bus, lo, hi, lag_s = target
+        bus, name, lo, hi, lag_s = target
         if bus is not None:
             if not -math.inf < number < math.inf:
                 return False
+            if not bus.inbox:
+                self._heard.append((name, bus))
             bus.inbox.append((time_s, number))
-            self._heard = True
             return True
         if not lo <= number <= hi or number - number != 0:
             return False
@@ -113,8 +115,9 @@ class Direct:
     def settled(self, state: State) -> State:
         """The state with all that was taken since the last call; features have heard theirs."""
         if self._heard:
-            self._heard = False
-            self._buses.settle(state.listening)
+            for name, bus in self._heard:
+                bus.settle(state.listening_to(name))
+            self._heard.clear()
         if self._live:
             live, self._live = self._live, {}
             glides, self._glides = self._glides, {}
@@ -135,14 +138,14 @@ def _target(state: State, address: str, buses: Buses) -> _Target | None:
         return None
     if row.name == "/feature/{name}":
         name = captured["name"]
-        return _Target(buses[name]) if name in buses and buses[name].size == 1 else None
+        return _Target(buses[name], name) if name in buses and buses[name].size == 1 else None
     arg = _live_arg(state, row.name, address, captured)
     if arg is None or arg.type != "f" or arg.size != 1 or arg.choices:
         return None
     lo, hi = hard_range(arg)
     lag_s = 0.0 if state.pause else state.lag_of(address, arg)
     slowed = address in state.maps or state.fade is not None
-    return None if lag_s > 0 and slowed else _Target(None, lo, hi, lag_s)
+    return None if lag_s > 0 and slowed else _Target(None, "", lo, hi, lag_s)
 
 
 def _live_arg(state: State, command: str, address: str, captured: Mapping[str, str]) -> Arg | None:
