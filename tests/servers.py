@@ -51,11 +51,12 @@ def serving(*options: str) -> Iterator[Served]:
 
 
 class Kept:
-    """A sink that keeps every frame, and when it was given out."""
+    """A sink that keeps every frame, and when it was given out; and what the server says."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
         self.times_s: list[float] = []
+        self.said: list[str] = []
 
     def put(self, frame: Frame) -> None:
         self.times_s.append(time.monotonic())
@@ -69,9 +70,8 @@ def playing(
     """A whole server in this process, on free ports, with a stage that paints flat colours: there at once."""
     where = Address(**{"port": 0, "web_port": 0, "frames": "tcp://127.0.0.1:*", **address})
     begin = state or State(width=64, height=64, steps=4, noise="hold", fps=60)
-    said: list[str] = []
-    with Server(stage or FakeStage(), begin, where, said.append, manners or Manners()) as server:  # type: ignore[arg-type]
-        kept = Kept()
+    kept = Kept()
+    with Server(stage or FakeStage(), begin, where, kept.said.append, manners or Manners()) as server:  # type: ignore[arg-type]
         server.loop.sinks.append(kept)
         thread = threading.Thread(target=server.run, name="show", daemon=True)
         thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,11 @@ from PIL import Image
 
 from oscbend.bends import OPERATORS
 from oscbend.cli import main
+from oscbend.cli.draw import serve
 from oscbend.cli.options import below, pair, size_of, steps_of
 from oscbend.errors import BadValue
 from oscbend.score import Score
+from oscbend.server.serve import Manners
 
 
 @pytest.fixture
@@ -127,6 +130,10 @@ def test_a_picture_to_start_from_may_lie_anywhere(
         (("render", "nothing.osc"), "nothing.osc"),
         (("analyze", "nothing.wav"), "nothing.wav"),
         (("send", "/x", "--port", "1", "--wait", "0.2"), "nothing listens"),
+        (("serve", "--late", "maybe"), "run, drop"),
+        (("serve", "--timetags", "mine"), "schedule, ignore"),
+        (("serve", "--horizon", "-1"), "0 to 3600"),
+        (("serve", "--allow", "nowhere"), "192.168.0.0/16"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -197,3 +204,8 @@ def test_how_options_are_read(tmp_path: Path) -> None:
     (tmp_path / "in" / "a.png").touch()
     assert below(tmp_path, str(tmp_path / "in" / "a.png")) == (tmp_path.resolve(), "in/a.png")
     assert below(tmp_path / "other", str(tmp_path / "in" / "a.png")) == ((tmp_path / "in").resolve(), "a.png")
+
+
+def test_time_tags_are_taken_as_the_code_takes_them_by_itself() -> None:
+    given = {name: one.default for name, one in inspect.signature(serve).parameters.items()}
+    assert Manners(given["horizon"], given["late"], given["timetags"]) == Manners()

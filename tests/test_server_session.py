@@ -13,6 +13,7 @@ import pytest
 from fakes import FakeStage
 from pythonosc.tcp_client import SimpleTCPClient
 from servers import Kept, playing
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from oscbend.osc import Bundle, Message, TimeTag, decode, encode, encode_message
@@ -198,6 +199,31 @@ def test_quit_is_heard_from_this_machine(show: tuple[Server, Kept]) -> None:
         while not show[0].loop.over and time.monotonic() < end:
             time.sleep(0.001)
         assert show[0].loop.over
+
+
+def test_on_the_network_it_says_where_it_is_and_who_is_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    with playing(host="0.0.0.0", allow=("192.0.2.0/24",)) as (server, kept), joined(server) as client:
+        client.sync(WAIT_S)
+        assert "this machine only" not in capsys.readouterr().out
+        until(lambda: "heard are 192.0.2.0/24; all others are not" in kept.said)
+        assert server.clients.allow("192.0.2.7")
+        assert not server.clients.allow("192.168.0.7"), "the list is not added to the private networks"
+
+
+def test_from_networks_that_are_not_on_the_list_nothing_is_heard_at_any_door(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oscbend.server.serve.LOOPBACK", ())
+    with playing(allow=("192.0.2.0/24",)) as (server, _), joined(server) as client:
+        client.send("/seed", 3.5)
+        until(lambda: server.doors.refused == 1)
+        with socket.create_connection((server.doors.host, server.doors.port)) as line:
+            line.settimeout(WAIT_S)
+            assert line.recv(1) == b"", "hung up"
+        assert server.doors.refused == 2
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(f"ws://127.0.0.1:{server.web.port}/")
+        assert "/seed" not in server.loop.state.live
 
 
 @pytest.mark.skipif(not shutil.which("oscsend"), reason="needs liblo-tools")

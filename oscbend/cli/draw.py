@@ -28,7 +28,7 @@ def serve(
     lan: Annotated[bool, typer.Option("--lan", help="Listen to the networks of this house, too.")] = False,
     allow: Annotated[
         list[str] | None,
-        typer.Option(help="Network that OSC is heard from, as 192.168.1.0/24; private ones by default."),
+        typer.Option(help="Network that is heard, as 192.168.1.0/24; private ones by default."),
     ] = None,
     horizon: Annotated[float, typer.Option(help="What is tagged further ahead acts at once, s.")] = 10.0,
     late: Annotated[str, typer.Option(help="What comes after its time: run or drop.")] = "run",
@@ -59,7 +59,7 @@ def serve(
     from oscbend.cli.tuned import setting_for
     from oscbend.render import Film, opened
     from oscbend.server.announce import checked_name
-    from oscbend.server.networks import PRIVATE
+    from oscbend.server.networks import PRIVATE, Networks
     from oscbend.server.serve import Address, Manners, Server
 
     width, height = o.size_of(size)
@@ -68,9 +68,8 @@ def serve(
         o.one_of(late, "--late", ("run", "drop")),
         o.one_of(timetags, "--timetags", ("schedule", "ignore")),
     )
-    address = Address(
-        "0.0.0.0" if lan else host, port, web_port, frames, checked_name(name), tuple(allow or PRIVATE)
-    )
+    heard = tuple(map(str, Networks(allow or PRIVATE).networks))
+    address = Address("0.0.0.0" if lan else host, port, web_port, frames, checked_name(name), heard)
     film = Film(
         prompt,
         negative=negative,

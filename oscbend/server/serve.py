@@ -22,7 +22,7 @@ from oscbend.server.doors import Doors
 from oscbend.server.feed import Feed
 from oscbend.server.inbox import Arrivals, Inbox
 from oscbend.server.live import Client
-from oscbend.server.networks import PRIVATE, Networks
+from oscbend.server.networks import LOOPBACK, PRIVATE, Networks
 from oscbend.server.pace import Pace
 from oscbend.server.replies import encode_reply, split_reply
 from oscbend.server.web import Site, Web
@@ -49,7 +49,7 @@ class Address:
         web_port: of the page; 0 takes a free one.
         frames: ZeroMQ address of the frames.
         name: by which hosts know it.
-        allow: networks from which OSC is heard; by itself private ones.
+        allow: networks that are heard besides this machine; by itself private ones.
     """
 
     host: str = "127.0.0.1"
@@ -106,7 +106,7 @@ class Server:
         say: Callable[[str], None],
         manners: Manners = STRICT,
     ) -> None:
-        networks = Networks(address.allow)
+        networks = Networks((*LOOPBACK, *address.allow))
         self.pace = Pace()
         self.budget = Budget()
         self.clients = Clients(manners.timetags, networks.allow)
