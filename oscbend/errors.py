@@ -8,6 +8,7 @@ Each says what was wrong and what to do; none means that the program is broken.
     │   ├── UnknownName     an operator, site, parameter, feature or address that does not exist
     │   └── BadValue        a value of the wrong type, not finite, or outside a range that refuses
     ├── BadScore            a score file that breaks its format
+    │   └── TornScore       one that breaks off in the middle of a bundle
     ├── BadAudio            audio that cannot be read, or holds nothing
     ├── BadModel            a checkpoint that is missing, truncated, pickled or of another family
     ├── OutOfMemory         a size or model that the device has no room for
@@ -60,6 +61,10 @@ class BadValue(BadMessage):
 
 class BadScore(OscbendError):
     """A score file that breaks its format."""
+
+
+class TornScore(BadScore):
+    """A score file that breaks off in the middle of a bundle."""
 
 
 class BadAudio(OscbendError):

@@ -8,20 +8,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, TypeVar
 
 import oscbend
 from oscbend.errors import BadScore, BadValue
 from oscbend.rate import Rate, rational
 from oscbend.render import Film, compose, frame_count, frames, said
+from oscbend.replay import replayed
 from oscbend.score import Score
 from oscbend.sinks.film import FilmWriter, film_path
 from oscbend.stage import Stage
 from oscbend.state import State
+from oscbend.takes import Take, plain, scenes_of, take_of
 
 SCORE_SUFFIXES = (".osc", ".score")
+MOMENTS = 12_800
+"""Moments in a second at which a frame of a film as played may stand."""
+
+T = TypeVar("T")
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "av")
 
 
@@ -35,6 +39,7 @@ class Job:
         batch: frames drawn in one call.
         audio: sound for a score's film; an audio source is its own.
         save_score: where to keep the score; None does not.
+        as_played: True draws the very frames that were shown when the score was recorded, each at its time.
         crf: quality of the film; see `FilmWriter`.
         model, fps, size, steps: in place of what a score says; None for that, or for the usual ones.
         rest: the other fields of `Film`, for an audio source.
@@ -50,6 +55,7 @@ class Job:
     fps: Rate | None = None
     size: tuple[int, int] | None = None
     steps: int | tuple[int, ...] | None = None
+    as_played: bool = False
     rest: Mapping[str, Any] = field(default_factory=lambda: {"prompt": "a floating orb"})
 
 
@@ -90,14 +96,17 @@ def make(
         OscbendError: it cannot be made, and why.
     """
     film_path(job.output)
-    score, sound, played = _score(job)
+    score, sound, played = _score(job, say)
     fps = rational(job.fps or _first(score, "/fps", 20.0))
     model = job.model or str(_first(score, "/model", "tiny"))
     size = job.size or _size(score)
     if job.save_score is not None:
         score.write(job.save_score)
     stage = load(model)
-    stage.scenes = stage.scenes.in_memory()
+    stage.scenes = stage.scenes.in_memory(scenes_of(score))
+    if job.as_played:
+        return _as_played(job, take_of(score), stage, (model, sound), say, show_progress)
+    score = plain(score)
     count = frame_count(score, fps)
     drawn = frames(
         score,
@@ -123,10 +132,10 @@ def make(
     return Made(job.output, film.frames, time.perf_counter() - began, whole)
 
 
-def _score(job: Job) -> tuple[Score, Path | None, bool]:
+def _score(job: Job, say: Callable[[str], None]) -> tuple[Score, Path | None, bool]:
     """The score, the file with the sound, and whether the score came from a file."""
     if job.source.suffix.lower() in SCORE_SUFFIXES:
-        score = Score.read(job.source)
+        score = Score.read(job.source, say)
         if score.duration_s <= 0:
             raise BadScore(
                 f"{job.source}: everything happens at 0 s; a last bundle must say when the film ends"
@@ -142,6 +151,37 @@ def _score(job: Job) -> tuple[Score, Path | None, bool]:
         **job.rest,
     )
     return compose(film, job.source), job.audio or job.source, False
+
+
+def _as_played(
+    job: Job,
+    take: Take,
+    stage: Stage,
+    heads: tuple[str, Path | None],
+    say: Callable[[str], None],
+    show_progress: bool,
+) -> Made:
+    """Makes a film of the frames that were shown, each at its time."""
+    model, sound = heads
+    fps = rational(job.fps or take.memory.state.fps)
+    size = job.size or (take.memory.state.width, take.memory.state.height)
+    drawn = replayed(take, stage, steps=job.steps, size=job.size, say=say)
+    pictures = ((frame.picture, frame.time_s - take.memory.began_s) for frame in drawn)
+    began = time.perf_counter()
+    whole = True
+    manifest = manifest_of(job, model, float(fps), stage)
+    with FilmWriter(
+        job.output, fps, size, audio=sound, crf=job.crf, scale=True, note=manifest, grid=MOMENTS
+    ) as film:
+        last = -1
+        try:
+            with stage.compiling():
+                for picture, time_s in progress(pictures, len(take.frames)) if show_progress else pictures:
+                    last = max(last + 1, round(time_s * MOMENTS))
+                    film.write(picture, last)
+        except KeyboardInterrupt:
+            whole = False
+    return Made(job.output, film.frames, time.perf_counter() - began, whole)
 
 
 def _first(score: Score, address: str, otherwise: Any) -> Any:
@@ -177,7 +217,7 @@ def manifest_of(job: Job, model: str, fps: float, stage: Stage) -> str:
     )
 
 
-def progress(drawn: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
+def progress(drawn: Iterator[T], count: int) -> Iterator[T]:
     """The same pictures, with a bar on stderr: frames, frames per second, time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -6,12 +6,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from oscbend.commands import Changes, Job, Reply, Show, perform
 from oscbend.commands.direct import Direct
+from oscbend.commands.scene import left_of
 from oscbend.complaints import Complaints
 from oscbend.drawing import Drawing, Failed, darkened
 from oscbend.errors import BadMessage, BadValue, OutOfMemory, one_line
@@ -20,10 +22,12 @@ from oscbend.features import Buses
 from oscbend.frame import Frame, Structure, Values
 from oscbend.modulation import Modulation, Shot, collate
 from oscbend.osc import Message
+from oscbend.pattern import is_pattern
 from oscbend.schedule import Due, Schedule
 from oscbend.snapshot import Camera, Snapshot
 from oscbend.stage import Stage
 from oscbend.state import State
+from oscbend.tape import Tape, memory_of
 from oscbend.worker import Worker
 
 Answer = Callable[[Reply], None]
@@ -98,6 +102,7 @@ class Loop:
             lambda reply: self.answer(reply), lambda line: self.say(line), self.clients
         )
         self.changes = Changes(state)
+        self.tape = Tape()
         self._direct = Direct(self.modulation)
         self._camera = Camera(stage, self.modulation)
         self._ended = 0
@@ -129,6 +134,10 @@ class Loop:
         """
         if took_s is not None:
             self._times_s.append(took_s)
+        if self.tape.waits and self._ended == self.worker.submitted:
+            self._begin_recording(now_s)
+        if self.tape.on:
+            now_s = self.tape.exact(now_s)
         shot = self.prepare(now_s)
         if shot is None:
             self.land()
@@ -184,11 +193,16 @@ class Loop:
         """Carries out what is due, and tells what the frame needs; None if the picture is held."""
         self._take_ended(now_s)
         for due in self.schedule.due(now_s):
+            if self.tape.on:
+                due = replace(due, time_s=self.tape.moment(due.time_s, now_s))
             self._carry_out(due)
+        if self.tape.on:
+            self.tape.moment(now_s)
         self.state = self._direct.settled(self.state)
         self._tell_notices(now_s)
         self.changes.tell(self.state, self.modulation, self.stage)
         self._answer_syncs()
+        self._note_frame(now_s)
         shot = self.modulation.shot(self.state, now_s, self.stage)
         played = shot.played or self.state
         self._feedback = played.feedback
@@ -309,6 +323,8 @@ class Loop:
         for message in due.messages:
             if self._direct.take(self.state, message, due.time_s):
                 self.changes.set_by(message.address, due.sender)
+                if self.tape.on:
+                    self.tape.heard(message)
             else:
                 self._perform(message, due)
                 if not due.together:
@@ -333,6 +349,8 @@ class Loop:
             text = f"this is a defect of oscbend: {one_line(error)}"
             self._complain("/fail", message.address, text, time_s, sender)
             return
+        if self.tape.on and _acts(message, show, self.state):
+            self.tape.heard(message)
         if show.state is not self.state:
             self._note_change(show.state, sender)
             self.changes.heard(message.address, sender)
@@ -353,6 +371,8 @@ class Loop:
         for ended in self.worker.ended():
             self._ended += 1
             job = ended.job
+            if self.tape.on and not job.quiet and not job.aside:
+                self.tape.job()
             if ended.change is None:
                 self._complain("/fail", job.address, ended.error, now_s, job.to)
                 continue
@@ -371,6 +391,32 @@ class Loop:
         while self._syncs and self._syncs[0][0] <= self._ended:
             _, id, to = self._syncs.popleft()
             self.answer(Reply("/synced", (id,), to))
+
+    def record(self, path: Path, name: str) -> None:
+        """Opens a file in which the show is recorded, as soon as no job is at work."""
+        self.tape.open(path, name)
+
+    def stop_recording(self, time_s: float) -> Callable[[], None]:
+        """Ends the recording; gives what waits until it is written."""
+        return self.tape.stop(time_s).close
+
+    def _begin_recording(self, now_s: float) -> None:
+        self.land()
+        began_s = self.tape.moment(now_s)
+        self.stage.scenes.heard = self.tape.scene
+        show = Show(self.state, self.modulation, self.stage)
+        show.state = left_of(show, self.state)
+        memory = memory_of(self.state, self.modulation, began_s, self._black, self._prepared, self._picture)
+        self.tape.begin(show, memory)
+
+    def _note_frame(self, now_s: float) -> None:
+        """Writes down that a frame is drawn now; tells if the recording has broken off."""
+        if self.tape.on:
+            self.tape.frame()
+        if self.tape.error:
+            self._complain("/fail", "/record", self.tape.error, now_s, None)
+            self.tape.error = ""
+            self.state = replace(self.state, recording="")
 
     def _check_room(self, jobs: Sequence[Job], syncs: int) -> None:
         waiting = self.worker.submitted - self._ended
@@ -439,6 +485,12 @@ class Loop:
             self._blamed.clear()
         self._blamed.add(structure)
         self.worker.submit(self.stage.blame_job(structure, values, what))
+
+
+def _acts(message: Message, show: Show, before: State) -> bool:
+    """True if a message did something that a score must say."""
+    acts = show.state is not before or any(not job.aside for job in show.jobs)
+    return acts or message.address.startswith(("/feature/", "/trig/")) or is_pattern(message.address)
 
 
 def _one(a: np.ndarray, b: np.ndarray) -> bool:

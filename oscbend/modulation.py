@@ -6,9 +6,10 @@ kept here and moves with the time that it is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,8 @@ from oscbend.walks import SEEDS, STRIDE, at_seed, between, spectrum, walk, wande
 SPECTRUM_BUS = "spectrum"
 NEAR = 1e-6
 """How near the walk comes to a corner without a prompt: the others keep their shares there."""
+
+_REMEMBERED = ("turns", "tick", "show_s", "_now_s", "_stood_s", "_shot_s", "_bands")
 
 _OWN = (WEIGHT, XY, SEED, ANGLE, XFADE)
 """What each of two scenes has for itself: prompts and noise are blended as a whole."""
@@ -98,6 +101,19 @@ class Modulation:
         self._shot_s: float | None = None
         self._seen: dict[str, np.ndarray] = {}
         self._bands: np.ndarray | None = None
+
+    def memory(self) -> dict[str, Any]:
+        """What has come together so far, besides the features; not changed afterwards."""
+        return {**{name: getattr(self, name) for name in _REMEMBERED}, "_seen": dict(self._seen)}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Goes on from a memory.
+
+        Raises:
+            KeyError: it is of another kind.
+        """
+        for name in (*_REMEMBERED, "_seen"):
+            setattr(self, name, memory[name])
 
     def advance(self, state: State, now_s: float) -> None:
         """Moves the clock of the show, `show_s`, on to a time; it stands while the state is paused.

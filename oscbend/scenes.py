@@ -19,7 +19,8 @@ import contextlib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ import numpy as np
 import tomli_w
 
 from oscbend import paths
-from oscbend.errors import BadValue, UnknownName
+from oscbend.errors import BadMessage, BadValue, UnknownName
 
 VERSION = 1
 FOLDER = "scenes"
@@ -69,20 +70,43 @@ class Scenes:
     """
 
     def __init__(self, root: Path, *, dry: bool = False) -> None:
+        self.heard: Callable[[str, str | None], None] = lambda name, text: None
+        """Is told of each scene that is read, with its text, or None if it could not be read."""
         self._root = root
         self._dry = dry
         self._saved: dict[str, str] = {}
+        self._played: deque[tuple[str, str | None]] = deque()
 
-    def in_memory(self) -> Scenes:
-        """The same scenes, of which no file will change."""
-        return Scenes(self._root, dry=True)
+    def in_memory(self, played: Iterable[tuple[str, str | None]] = ()) -> Scenes:
+        """The same scenes, of which no file will change.
+
+        Args:
+            played: names and texts that are read first, in this order, whatever the files hold now.
+        """
+        scenes = Scenes(self._root, dry=True)
+        scenes._played.extend(played)
+        return scenes
 
     def read(self, name: str) -> str:
         """The text of a scene.
 
         Raises:
-            BadValue: there is none, or it cannot be read.
+            BadMessage: there is none, or it cannot be read.
         """
+        try:
+            text = self._read(name)
+        except BadMessage:
+            self.heard(name, None)
+            raise
+        self.heard(name, text)
+        return text
+
+    def _read(self, name: str) -> str:
+        if self._played and self._played[0][0] == name:
+            text = self._played.popleft()[1]
+            if text is None:
+                raise BadValue(f"{name} could not be read when this was recorded")
+            return text
         if name in self._saved:
             return self._saved[name]
         path = self._path(name)

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO
 
-from oscbend.errors import BadPacket, BadScore, BadValue
+from oscbend.errors import BadPacket, BadScore, BadValue, TornScore
 from oscbend.osc import Bundle, Message, TimeTag, decode, encode
 
 BUNDLE_MAX = 16 * 2**20
@@ -69,15 +69,20 @@ class Score:
         return self._bundles[-1].time.seconds if self._bundles else 0.0
 
     @classmethod
-    def read(cls, path: str | Path) -> Score:
+    def read(cls, path: str | Path, torn: Callable[[str], None] | None = None) -> Score:
         """The score in a file.
+
+        Args:
+            path: of the file.
+            torn: is told if the file breaks off within a bundle, as when the power failed; what comes before
+                is taken. Without it, that is an error.
 
         Raises:
             BadScore: the file cannot be read, holds nothing, or breaks the format.
         """
         try:
             with open(path, "rb") as file:
-                score = cls(read_bundles(file))
+                score = cls(_whole(read_bundles(file), path, torn))
         except OSError as error:
             raise BadScore(f"{path}: {error.strerror}") from error
         except BadScore as error:
@@ -119,13 +124,13 @@ def read_bundles(file: BinaryIO) -> Iterator[Bundle]:
     last = TimeTag(0)
     while head := file.read(4):
         if len(head) < 4:
-            raise BadScore(f"byte {offset}: ends within the size of a bundle")
+            raise TornScore(f"byte {offset}: ends within the size of a bundle")
         size = _INT32.unpack(head)[0]
         if not 16 <= size <= BUNDLE_MAX or size % 4:
             raise BadScore(f"byte {offset}: a bundle cannot be {size} bytes long; is this a score file?")
         packet = file.read(size)
         if len(packet) < size:
-            raise BadScore(f"byte {offset}: ends {size - len(packet)} bytes short of its bundle's {size}")
+            raise TornScore(f"byte {offset}: ends {size - len(packet)} bytes short of its bundle's {size}")
         try:
             bundle = decode(packet)
         except BadPacket as error:
@@ -139,6 +144,17 @@ def read_bundles(file: BinaryIO) -> Iterator[Bundle]:
         yield bundle
         last = bundle.time
         offset += 4 + size
+
+
+def _whole(
+    bundles: Iterator[Bundle], path: str | Path, torn: Callable[[str], None] | None
+) -> Iterator[Bundle]:
+    try:
+        yield from bundles
+    except TornScore as error:
+        if torn is None:
+            raise
+        torn(f"{path}: {error}; what comes before that is taken")
 
 
 def _time(bundle: Bundle) -> TimeTag:

@@ -195,6 +195,7 @@ class State:
         listening: feature name -> how it is heard.
         scene: the scene that was loaded last; empty for none.
         fade: the scene that is left for what this state says, if there is one; it stays when it is over.
+        recording: the file in which the show is being recorded; empty for none.
     """
 
     model: str = "tiny"
@@ -225,6 +226,7 @@ class State:
     listening: Mapping[str, Listening] = field(default_factory=dict)
     scene: str = ""
     fade: Fade | None = None
+    recording: str = ""
 
     @property
     def step_count(self) -> int:

@@ -37,7 +37,8 @@ class FakeStage:
         self.epoch = 0
         self.behind = 0
         self.stream_batch = False
-        self.scenes = Scenes(Path("nowhere"), dry=True)
+        self.root = Path("nowhere")
+        self.scenes = Scenes(self.root, dry=True)
         self.texts: list[str] = []
         self.models = {"tiny", "other"}
         self.drawn: list[tuple[Structure, Values]] = []

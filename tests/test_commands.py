@@ -76,6 +76,8 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/scene/save": ("/scene/save", ("verse",)),
     "/scene/save/all": ("/scene/save/all", ("verse",)),
     "/scene/load": ("/scene/load", ("verse",)),
+    "/record/start": ("/record/start", ("evening",)),
+    "/record/stop": ("/record/stop", ()),
     "/scene/morph": ("/scene/morph", ("verse", 2.0)),
     "/xfade": ("/xfade", ("verse", "chorus", 0.25)),
     "/xfade/x": ("/xfade/x", (0.25,)),
@@ -104,6 +106,8 @@ def test_every_command_does_something(row: str, send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
     if row.endswith("unmap"):
         send("/bend/1/r/map", "rms")
+    if row == "/record/stop":
+        send("/record/start", "evening")
     if row in ("/scene/load", "/scene/morph", "/xfade"):
         send("/scene/save", "verse")
         send("/scene/save", "chorus")

@@ -35,6 +35,7 @@ WORDS: dict[str, tuple[Any, ...]] = {
     "text": ("a tree",),
     "{any}/to": (3.0, 0.1, "lin"),
     "/xfade": ("one", "one", 0.5),
+    "/record/start": ("one",),
     "/bend/{id}/{param}": (1.5,),
     "/feature/{name}/range": ("auto",),
 }

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import soundfile
 from fakes import FakeStage
+from recorded import Show
 
 from oscbend import film as filming
 from oscbend.errors import BadAudio, BadScore, BadValue
 from oscbend.film import Job, make
 from oscbend.osc import Message
 from oscbend.score import Score
+from oscbend.takes import take_of
 
 
 @pytest.fixture
@@ -114,3 +116,39 @@ def test_what_cannot_be_filmed_is_said_before_anything_is_written(tmp_path: Path
     with pytest.raises(BadScore, match="last bundle"):
         made(tmp_path, tmp_path / "s.osc")
     assert not list(tmp_path.glob("*.mp4"))
+
+
+def test_a_recording_as_played_has_every_frame_at_its_time(tmp_path: Path) -> None:
+    show = Show(Stage(), tmp_path)
+    show.step(("/bend/1", "add", "latent.1"), count=2)
+    show.step(("/record/start", "evening"), count=3)
+    for n in range(10):
+        show.step(("/bend/1/r", n / 5), count=2)
+    show.step(("/record/stop",))
+    take = take_of(Score.read(tmp_path / "evening.osc"))
+    path = made(tmp_path, tmp_path / "evening.osc", size=None, rest={}, as_played=True, crf=0.0)
+    with av.open(str(path)) as film:
+        decoded = [(float(f.pts * f.time_base), f.to_ndarray(format="rgb24")) for f in film.decode(video=0)]
+    times_s = [time_s - take.memory.began_s for time_s, _ in take.frames]
+    assert [time_s for time_s, _ in decoded] == pytest.approx(times_s, abs=1e-4)
+    shown = {frame.time_s: frame.picture for frame in show.kept.frames}
+    for (_, picture), (time_s, _) in zip(decoded, take.frames, strict=True):
+        assert abs(int(picture[0, 0, 0]) - int(shown[time_s][0, 0, 0])) <= 6
+
+
+def test_a_recording_makes_a_film_of_another_size_at_a_constant_rate(tmp_path: Path) -> None:
+    show = Show(Stage(), tmp_path)
+    show.step(("/record/start", "evening"), count=30)
+    show.step(("/record/stop",), count=2)
+    seconds = Score.read(tmp_path / "evening.osc").duration_s
+    path = made(tmp_path, tmp_path / "evening.osc", size=(128, 96), steps=8, rest={}, fps=25)
+    with av.open(str(path)) as film:
+        video = film.streams.video[0]
+        assert (video.width, video.height) == (128, 96)
+        assert sum(1 for _ in film.decode(video=0)) == pytest.approx(seconds * 25, abs=1)
+
+
+def test_what_was_not_recorded_cannot_be_as_played(tmp_path: Path, song: Path) -> None:
+    made(tmp_path, song, save_score=tmp_path / "film.osc")
+    with pytest.raises(BadScore, match="as-played"):
+        made(tmp_path, tmp_path / "film.osc", "again.mp4", size=None, as_played=True)

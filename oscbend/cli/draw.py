@@ -166,6 +166,9 @@ def render(
     strength: o.Strength = 0.5,
     batch: Annotated[int, typer.Option(help="Frames drawn in one call.", min=1, max=256)] = 1,
     audio: Annotated[Path | None, typer.Option(help="Sound for a score's film.")] = None,
+    as_played: Annotated[
+        bool, typer.Option("--as-played", help="Of a recording: the very frames that were shown.")
+    ] = False,
     save_score: Annotated[Path | None, typer.Option(help="Keep the score in this file.")] = None,
     crf: Annotated[float, typer.Option(help="Quality of H.264: 0 lossless, 17 fine, 28 small.")] = 17.0,
     root: o.Root = Path(),
@@ -187,6 +190,7 @@ def render(
         output=output,
         batch=batch,
         audio=audio,
+        as_played=as_played,
         save_score=save_score,
         crf=crf,
         model=model,

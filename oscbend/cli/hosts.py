@@ -51,9 +51,10 @@ def play(
     from oscbend.audio import analyze, to_score
     from oscbend.score import Score
     from oscbend.server.player import play_score
+    from oscbend.takes import plain
 
     if source.suffix.lower() in (".osc", ".score"):
-        score = Score.read(source)
+        score = plain(Score.read(source, o.say))
     else:
         score = to_score(analyze(source, fps, [f.strip() for f in features.split(",") if f.strip()]), fps)
     play_score(score, host, port, sound=source if sound else None, log=log)

@@ -65,7 +65,7 @@ def score(
     except OSError as error:
         raise BadScore(f"{file}: {error.strerror}") from error
     if data[4:12] == b"#bundle\0":
-        text = to_text(Score.read(file))
+        text = to_text(Score.read(file, o.say))
         if output is None:
             print(text, end="")
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from oscbend import bends, osc, pattern
@@ -63,6 +64,10 @@ class Stage(Network, Protocol):
     def scenes(self) -> Scenes:
         """The scenes below the root."""
 
+    @property
+    def root(self) -> Path:
+        """The folder below which all files named over OSC lie."""
+
     def prepare(self, state: State) -> None:
         """Makes what a frame of this state needs and is slow to make."""
 
@@ -95,6 +100,7 @@ class Job:
         to: who sent it.
         quiet: True if nobody is told of its end.
         replies: what the work has to answer besides, before `/done`.
+        aside: True if it changes nothing that is drawn, and belongs to no score.
     """
 
     address: str
@@ -103,6 +109,7 @@ class Job:
     to: Hashable | None = None
     quiet: bool = False
     replies: list[Reply] = field(default_factory=list)
+    aside: bool = False
 
 
 class House(Protocol):
@@ -122,6 +129,20 @@ class House(Protocol):
 
     def unix_s(self) -> float:
         """Unix time."""
+
+    def record(self, path: Path, name: str) -> None:
+        """Opens a file in which the show is recorded; called by a job.
+
+        Raises:
+            BadValue: it cannot be made, or another one is open.
+        """
+
+    def stop_recording(self, time_s: float) -> Callable[[], None]:
+        """Ends the recording; gives what waits until it is written.
+
+        Raises:
+            BadValue: nothing is being recorded.
+        """
 
 
 class NoHouse:
@@ -145,6 +166,13 @@ class NoHouse:
     def unix_s(self) -> float:
         """There is no time of day."""
         return 0.0
+
+    def record(self, path: Path, name: str) -> None:
+        """A film records nothing."""
+
+    def stop_recording(self, time_s: float) -> Callable[[], None]:
+        """A film records nothing."""
+        return lambda: None
 
 
 @dataclass

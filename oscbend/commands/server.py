@@ -72,7 +72,7 @@ def _scenes(show: Show) -> Job:
         job.replies.append(Reply("/list.reply", ("scenes", *names), show.sender, head=1))
         return (lambda now: now), []
 
-    job = Job("/list", work, ("scenes",), show.sender)
+    job = Job("/list", work, ("scenes",), show.sender, aside=True)
     return job
 
 

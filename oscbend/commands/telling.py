@@ -19,6 +19,7 @@ MASTER, HALL, TALK = "master", "hall", "talk"
 what sets nothing that is drawn."""
 
 _HALL = ("model", "width", "height", "fps", "latency", "lag")
+_KEPT = ("pause", "freeze", "recording")
 _NOT_SET = {MASTER, TALK}
 
 _BEND = ("on", "select", "branch")
@@ -144,7 +145,7 @@ def made(told: Iterable[Said], start: State, stage: Stage, in_use: Iterable[str]
 def merged(now: State, made: Made) -> State:
     """The running show with a scene in place of what it was; what scenes do not hold stays as it is."""
     scene, start = made.state, made.start
-    kept: dict[str, Any] = {"pause": now.pause, "freeze": now.freeze}
+    kept: dict[str, Any] = {name: getattr(now, name) for name in _KEPT}
     for name in _HALL:
         if getattr(scene, name) == getattr(start, name):
             kept[name] = getattr(now, name)

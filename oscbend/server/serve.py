@@ -125,6 +125,7 @@ class Server:
             self.loop = Loop(
                 stage, self.worker, state, self.schedule, answer=self._answer, say=self.console.say
             )
+            self._stack.callback(lambda: self.loop.tape.close(self._now()))
             self.loop.dropped_packets = lambda: self.schedule.dropped + self.doors.dropped
             self.loop.ahead_s = lambda: self.pace.ahead_s(self.loop.state.latency, stage.behind)
             self.feed = Feed(

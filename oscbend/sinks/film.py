@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -47,6 +48,7 @@ class FilmWriter:
         audio_bit_rate: bits per second.
         scale: True stretches pictures of another size to the film's; False refuses them.
         note: kept in the file as its comment.
+        grid: moments in a second at which a picture may stand; `fps` if None.
 
     Raises:
         BadValue: an impossible rate, size, quality or file name.
@@ -73,10 +75,12 @@ class FilmWriter:
         audio_bit_rate: int = 256_000,
         scale: bool = False,
         note: str = "",
+        grid: int | None = None,
     ) -> None:
         self._av = av = video_library()
         self.path = film_path(path)
         self.fps = rational(fps)
+        self._grid = self.fps if grid is None else Fraction(grid)
         self.size = width, height = size
         if not (1 <= width <= 16384 and 1 <= height <= 16384):
             raise BadValue(f"a film of {width} x {height} pixels is not possible")
@@ -117,8 +121,8 @@ class FilmWriter:
 
         Args:
             picture: uint8 [H, W, 3 or 4], top row first; not kept.
-            index: its place in the film, counted in frames; None for the one after the last. It may leave
-                places out (the picture before then stays longer), never go back.
+            index: its place in the film, counted in frames (or moments of the grid); None for the one after
+                the last. It may leave places out (the picture before then stays longer), never go back.
 
         Raises:
             BadValue: the picture has another type or size, or the index goes back.
@@ -132,20 +136,20 @@ class FilmWriter:
             raise BadValue(f"frame {index} of {self.path} comes after frame {self._next - 1}")
         frame = self._yuv(picture)
         frame.pts = index
-        frame.time_base = 1 / self.fps
+        frame.time_base = 1 / self._grid
         try:
             self._film.mux(self._video.encode(frame))
             self.frames += 1
             self._next = index + 1
             if self._sound is not None:
-                self._sound.advance(self._next / self.fps)
+                self._sound.advance(self._next / self._grid)
         except (OSError, self._av.FFmpegError) as error:
             raise self._failure(error) from None
 
     @property
     def duration_s(self) -> float:
         """Length of the film so far, seconds."""
-        return float(self._next / self.fps)
+        return float(self._next / self._grid)
 
     def close(self) -> None:
         """Ends the film and gives it its name; closing twice does nothing.
@@ -164,7 +168,7 @@ class FilmWriter:
             self._film.mux(self._video.encode(None))
             try:
                 if self._sound is not None:
-                    self._sound.finish(self._next / self.fps)
+                    self._sound.finish(self._next / self._grid)
                     self._sound.close()
             finally:
                 self._film.close()
@@ -188,6 +192,7 @@ class FilmWriter:
         video.width, video.height = width + width % 2, height + height % 2
         video.pix_fmt = "yuv420p"
         context = video.codec_context
+        context.time_base = 1 / self._grid
         context.thread_count = THREADS
         context.thread_type = "FRAME"
         context.gop_size = max(1, round(KEYFRAME_EVERY_S * self.fps))
