@@ -1,4 +1,4 @@
-"""A frame by steps and bends, against the bare network in a loop, and against it as one CUDA graph."""
+"""A frame by steps and bends, and against the bare network as one CUDA graph."""
 
 from __future__ import annotations
 
@@ -18,30 +18,18 @@ IN_A_ROW = 8
 
 
 def measure(settings: Settings) -> Iterator[Figure]:
-    """Frames per second, frame times, and what a frame costs above the bare network."""
-    model, on_card = settings.loaded, settings.loaded.device.type == "cuda"
+    """Frames per second and frame times; on a card, against one graph of a whole frame."""
+    model = settings.loaded
     for steps in STEPS:
         shows = [Show(settings, steps, bends) for bends in BENDS]
         engine = engine_for(settings, shows)
         calls = [in_a_row(engine, show) for show in shows]
-        for bends, taken in zip(BENDS, times_ms(calls, settings.rounds(15, 100), settle=model.settle)):
+        for bends, taken in zip(BENDS, times_ms(calls, settings.rounds(12, 100), 1, model.settle)):
             name = f"frame, {steps} steps, {len(bends)} bends"
             yield from quantiles(name, taken)
             goal = 15.0 if settings.at_home and (steps, bends) == (2, FEW) else None
             yield Figure(f"{name}, rate", 1000 / statistics.median(taken), "frames/s", goal, True)
-    count = IN_A_ROW if on_card else 1
-    plain, few = Show(settings, 2), Show(settings, 2, FEW)
-    engine = engine_for(settings, [plain, few])
-    calls = [
-        repeated(bare(settings, 2), count),
-        in_a_row(engine, plain, count),
-        in_a_row(engine, few, count),
-    ]
-    network, none, three = times_ms(calls, settings.rounds(25, 120), settle=model.settle)
-    yield Figure("frame without bends / bare network in a loop", ratio(none, network), "×")
-    goal = 1.05 if settings.at_home else None
-    yield Figure("frame with 3 bends / bare network in a loop", ratio(three, network), "×", goal)
-    if on_card:
+    if model.device.type == "cuda":
         yield from against_one_graph(settings)
 
 
