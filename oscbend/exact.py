@@ -15,9 +15,9 @@ import numpy as np
 
 from oscbend.errors import BadScore
 from oscbend.features import Bus
-from oscbend.state import Bend, Fade, Glide, Listening, Map, Mod, Morph, State
+from oscbend.state import Bend, Fade, Glide, Listening, Map, Mod, Morph, Out, State
 
-KNOWN = {kind.__name__: kind for kind in (State, Bend, Fade, Glide, Listening, Map, Mod, Morph, Bus)}
+KNOWN = {kind.__name__: kind for kind in (State, Bend, Fade, Glide, Listening, Map, Mod, Morph, Out, Bus)}
 
 
 def packed(thing: Any) -> Any:

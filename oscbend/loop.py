@@ -12,7 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from oscbend.commands import Changes, Job, Reply, Show, perform
+from oscbend.commands.base import NoOutputs, Outputs
 from oscbend.commands.direct import Direct
+from oscbend.commands.out import CAPTURE, without_out
 from oscbend.commands.scene import left_of
 from oscbend.complaints import Complaints
 from oscbend.drawing import Drawing, Failed, darkened
@@ -27,7 +29,7 @@ from oscbend.schedule import Due, Schedule
 from oscbend.snapshot import Camera, Snapshot
 from oscbend.stage import Stage
 from oscbend.state import State
-from oscbend.tape import Tape, memory_of
+from oscbend.tape import ASIDE, Tape, memory_of
 from oscbend.worker import Worker
 
 Answer = Callable[[Reply], None]
@@ -74,6 +76,9 @@ class Loop:
         self.worker = worker
         self.state = state
         self.schedule = schedule
+        self.outs: Outputs = NoOutputs()
+        self.gone: Callable[[], Iterable[tuple[str, str]]] = tuple
+        """Tells which outputs have closed by themselves, and why."""
         self.clients = schedule.clients
         self.dump = schedule.dump
         self.modulation = modulation or Modulation(Buses())
@@ -203,6 +208,7 @@ class Loop:
         self.changes.tell(self.state, self.modulation, self.stage)
         self._answer_syncs()
         self._note_frame(now_s)
+        self._note_gone(now_s)
         shot = self.modulation.shot(self.state, now_s, self.stage)
         played = shot.played or self.state
         self._feedback = played.feedback
@@ -409,6 +415,16 @@ class Loop:
         memory = memory_of(self.state, self.modulation, began_s, self._black, self._prepared, self._picture)
         self.tape.begin(show, memory)
 
+    def _note_gone(self, now_s: float) -> None:
+        """Tells which outputs have closed by themselves."""
+        for name, why in self.gone():
+            if name == CAPTURE:
+                self._complain("/fail", "/capture", f"{self.state.capturing} broke off: {why}", now_s, None)
+                self.state = replace(self.state, capturing="")
+            else:
+                self._complain("/fail", f"/out/{name}", why, now_s, None)
+                self.state = without_out(self.state, name)
+
     def _note_frame(self, now_s: float) -> None:
         """Writes down that a frame is drawn now; tells if the recording has broken off."""
         if self.tape.on:
@@ -489,6 +505,8 @@ class Loop:
 
 def _acts(message: Message, show: Show, before: State) -> bool:
     """True if a message did something that a score must say."""
+    if message.address.startswith(ASIDE):
+        return False
     acts = show.state is not before or any(not job.aside for job in show.jobs)
     return acts or message.address.startswith(("/feature/", "/trig/")) or is_pattern(message.address)
 

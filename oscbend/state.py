@@ -140,6 +140,27 @@ class Bend:
 
 
 @dataclass(frozen=True)
+class Out:
+    """An output that was opened over OSC.
+
+    Args:
+        kind: of output.
+        target: where frames go, as it was given.
+        size: (width, height) to which pictures are stretched; None as they are drawn.
+        fps: frames per second at most; 0 for all.
+        flip: True turns pictures upside down.
+        swap: True exchanges red and blue.
+    """
+
+    kind: str
+    target: tuple[Any, ...] = ()
+    size: tuple[int, int] | None = None
+    fps: float = 0.0
+    flip: bool = False
+    swap: bool = False
+
+
+@dataclass(frozen=True)
 class Listening:
     """How a feature bus is heard.
 
@@ -196,6 +217,8 @@ class State:
         scene: the scene that was loaded last; empty for none.
         fade: the scene that is left for what this state says, if there is one; it stays when it is over.
         recording: the file in which the show is being recorded; empty for none.
+        capturing: the film into which the frames that are shown are written; empty for none.
+        outs: name -> output that was opened while the show went on.
     """
 
     model: str = "tiny"
@@ -227,6 +250,8 @@ class State:
     scene: str = ""
     fade: Fade | None = None
     recording: str = ""
+    capturing: str = ""
+    outs: Mapping[str, Out] = field(default_factory=dict)
 
     @property
     def step_count(self) -> int:

@@ -39,6 +39,9 @@ from oscbend.score import pack
 from oscbend.state import State
 
 PLAYED = "/played/"
+ASIDE = ("/out/", "/record/", "/capture/")
+"""What belongs to no score: it decides where pictures go, not what they are."""
+
 FLUSH_EVERY_S = 0.25
 WAITING = 200_000
 """Bundles that wait for the disk at most; a disk that is slower ends the recording."""

@@ -78,6 +78,14 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/scene/load": ("/scene/load", ("verse",)),
     "/record/start": ("/record/start", ("evening",)),
     "/record/stop": ("/record/stop", ()),
+    "/out/{name}": ("/out/max", ("null",)),
+    "/out/{name}/size": ("/out/max/size", (320, 240)),
+    "/out/{name}/fps": ("/out/max/fps", (12,)),
+    "/out/{name}/flip": ("/out/max/flip", (1,)),
+    "/out/{name}/swap": ("/out/max/swap", (1,)),
+    "/out/{name}/free": ("/out/max/free", ()),
+    "/capture/start": ("/capture/start", ("evening",)),
+    "/capture/stop": ("/capture/stop", ()),
     "/scene/morph": ("/scene/morph", ("verse", 2.0)),
     "/xfade": ("/xfade", ("verse", "chorus", 0.25)),
     "/xfade/x": ("/xfade/x", (0.25,)),
@@ -106,6 +114,8 @@ def test_every_command_does_something(row: str, send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
     if row.endswith("unmap"):
         send("/bend/1/r/map", "rms")
+    if row.startswith("/out/{name}/"):
+        send("/out/max", "null")
     if row == "/record/stop":
         send("/record/start", "evening")
     if row in ("/scene/load", "/scene/morph", "/xfade"):
@@ -123,6 +133,7 @@ def test_whatever_can_be_set_can_be_asked(row: str, send: Stagehand) -> None:
     send("/bend/1", "add", "latent.1")
     send("/scene/save", "verse")
     send("/scene/save", "chorus")
+    send("/out/max", "zmq", "tcp://127.0.0.1:*")
     address, args = SENT[row]
     send(address, *args)
     answers = send.asks("/get", address)

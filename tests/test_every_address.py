@@ -20,7 +20,7 @@ WAIT_S = 60.0
 LAST = ("/quit",)
 PLACES = {"any": "/seed", "id": "1", "n": "1", "name": "rms", "param": "r"}
 """What stands for the names in the addresses of the table."""
-STANDING = (("/feature/rms", 0.5), ("/bend/1", "multiply", "latent.1"))
+STANDING = (("/feature/rms", 0.5), ("/bend/1", "multiply", "latent.1"), ("/out/rms", "null"))
 """What the addresses below need, sent before each of them."""
 WORDS: dict[str, tuple[Any, ...]] = {
     "address": ("/seed",),
@@ -36,6 +36,9 @@ WORDS: dict[str, tuple[Any, ...]] = {
     "{any}/to": (3.0, 0.1, "lin"),
     "/xfade": ("one", "one", 0.5),
     "/record/start": ("one",),
+    "/capture/start": ("one",),
+    "kind": ("null",),
+    "target": (),
     "/bend/{id}/{param}": (1.5,),
     "/feature/{name}/range": ("auto",),
 }

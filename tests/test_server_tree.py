@@ -18,6 +18,7 @@ from oscbend.server.tree import ATTRIBUTES, UNITS, Changes, Tree, listed
 from oscbend.snapshot import Snapshot
 
 FULL = (
+    ("/out/max", "null"),
     ("/feature/bands", 0.1, 0.2, 0.3),
     ("/feature/rms", 0.5),
     ("/bend/1", "rotate", "latent.0", 0.5),

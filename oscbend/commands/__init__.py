@@ -1,6 +1,18 @@
 """Every OSC command, one row each: (show, arguments) -> a new state, or a job for the worker."""
 
-from oscbend.commands import bend, control, feature, master, picture, prompt, record, scene, server, session
+from oscbend.commands import (
+    bend,
+    control,
+    feature,
+    master,
+    out,
+    picture,
+    prompt,
+    record,
+    scene,
+    server,
+    session,
+)
 from oscbend.commands.base import COMMANDS, Job, Reply, Show, Stage, addresses, find, perform, usage
 from oscbend.commands.changes import Change, Changes
 
@@ -18,6 +30,7 @@ __all__ = [
     "feature",
     "find",
     "master",
+    "out",
     "perform",
     "picture",
     "prompt",

@@ -17,7 +17,7 @@ from oscbend.fades import touched
 from oscbend.glides import lagged
 from oscbend.modulation import Modulation
 from oscbend.scenes import Scenes
-from oscbend.state import MAX_MODS, Glide, State
+from oscbend.state import MAX_MODS, Glide, Out, State
 from oscbend.table import Arg, Row, Table, Value
 
 COMMANDS = Table("address")
@@ -112,11 +112,54 @@ class Job:
     aside: bool = False
 
 
+class Outputs(Protocol):
+    """The outputs that commands open and close. What takes time is called by jobs."""
+
+    def open(self, name: str, out: Out, host: str = "") -> None:
+        """Opens an output, which gets frames from `take` on; one of the same name is closed first.
+
+        Args:
+            name: of the output.
+            out: what it is.
+            host: where the one who asked for it is.
+
+        Raises:
+            OscbendError: it cannot be opened; then the one of the same name is there as before.
+        """
+
+    def take(self, name: str) -> None:
+        """Gives frames to an output that has been opened."""
+
+    def change(self, name: str, out: Out) -> None:
+        """Shows frames differently from now on."""
+
+    def free(self, name: str) -> Callable[[], None]:
+        """Gives an output no more frames; gives what waits until it is closed."""
+
+
+class NoOutputs:
+    """Stands in where outputs are not opened: in a film."""
+
+    def open(self, name: str, out: Out, host: str = "") -> None:
+        """Opens nothing."""
+
+    def take(self, name: str) -> None:
+        """There is none."""
+
+    def change(self, name: str, out: Out) -> None:
+        """There is none."""
+
+    def free(self, name: str) -> Callable[[], None]:
+        """There is none."""
+        return lambda: None
+
+
 class House(Protocol):
     """What commands may ask of whatever runs the show."""
 
     clients: Clients
     dump: Dump
+    outs: Outputs
 
     def status(self) -> tuple[float | int | str, ...]:
         """What `/status.reply` says."""
@@ -151,6 +194,7 @@ class NoHouse:
     def __init__(self) -> None:
         self.clients = Clients()
         self.dump = Dump()
+        self.outs: Outputs = NoOutputs()
 
     def status(self) -> tuple[float | int | str, ...]:
         """Nothing."""
@@ -349,6 +393,8 @@ def addresses(show: Show) -> list[str]:
             found += [name.replace("{id}", b.id) for b in able]
         elif name.startswith(("/feature/{name}", "/trig/{name}")):
             found += [name.replace("{name}", n) for n in show.modulation.buses]
+        elif name.startswith("/out/{name}"):
+            found += [name.replace("{name}", n) for n in state.outs]
         elif name.startswith("/prompt/{n}"):
             found += [name.replace("{n}", str(n)) for n in state.prompts]
     for bend in state.bends:

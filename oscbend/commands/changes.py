@@ -17,7 +17,12 @@ from oscbend.modulation import Modulation
 from oscbend.state import State
 
 _FIELDS = tuple(f.name for f in fields(State))
-_NAMED = {"bends": "/bend/{id}", "prompts": "/prompt/{n}", "listening": "/feature/{name}"}
+_NAMED = {
+    "bends": "/bend/{id}",
+    "prompts": "/prompt/{n}",
+    "listening": "/feature/{name}",
+    "outs": "/out/{name}",
+}
 """Fields of the state that hold things with names, and where these stand in addresses."""
 
 

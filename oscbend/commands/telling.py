@@ -19,7 +19,7 @@ MASTER, HALL, TALK = "master", "hall", "talk"
 what sets nothing that is drawn."""
 
 _HALL = ("model", "width", "height", "fps", "latency", "lag")
-_KEPT = ("pause", "freeze", "recording")
+_KEPT = ("pause", "freeze", "recording", "capturing", "outs")
 _NOT_SET = {MASTER, TALK}
 
 _BEND = ("on", "select", "branch")

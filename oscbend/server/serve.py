@@ -26,6 +26,7 @@ from oscbend.server.networks import LOOPBACK, PRIVATE, Networks
 from oscbend.server.pace import Pace
 from oscbend.server.replies import encode_reply, split_reply
 from oscbend.server.web import Site, Web
+from oscbend.sinks.outs import Outs
 from oscbend.sinks.zmq import ZmqSink
 from oscbend.stage import Stage
 from oscbend.state import State
@@ -126,6 +127,9 @@ class Server:
                 stage, self.worker, state, self.schedule, answer=self._answer, say=self.console.say
             )
             self._stack.callback(lambda: self.loop.tape.close(self._now()))
+            outs = Outs(stage.root, self.loop.sinks)
+            self._stack.callback(outs.close)
+            self.loop.outs, self.loop.gone = outs, outs.gone
             self.loop.dropped_packets = lambda: self.schedule.dropped + self.doors.dropped
             self.loop.ahead_s = lambda: self.pace.ahead_s(self.loop.state.latency, stage.behind)
             self.feed = Feed(

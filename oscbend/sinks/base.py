@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from oscbend.errors import BadValue, OscbendError, one_line
 from oscbend.frame import Frame
+from oscbend.sinks.look import Look, Pace
 from oscbend.table import Table, Value
 
 KINDS = Table("sink")
@@ -74,6 +75,11 @@ class Sink:
         self.name = name or self.kind
         self.put_ns = 0
         """When the frame that is being shown was put: wall clock, nanoseconds since the Unix epoch."""
+        self.look = Look()
+        """What is done to frames before they are shown; may be replaced at any time, by any thread."""
+        self.when_ended: Callable[[Sink], None] = lambda sink: None
+        """Is called on the sink's thread when it has closed, by itself or because it was asked to."""
+        self._pace = Pace()
         self._changed = threading.Condition()
         self._slot: tuple[Frame, int, float] | None = None
         self._open = False
@@ -116,7 +122,7 @@ class Sink:
         self._thread = threading.Thread(target=self._run, name=f"sink {self.name}", daemon=True)
         self._thread.start()
         if not self._ready.wait(timeout_s):
-            self._ask_to_close()
+            self.ask_to_close()
             raise OscbendError(f"output {self.name} did not open within {timeout_s:g} s")
         if isinstance(self._refusal, OscbendError):
             raise self._refusal
@@ -141,7 +147,7 @@ class Sink:
         thread = self._thread
         if thread is None:
             return
-        self._ask_to_close()
+        self.ask_to_close()
         thread.join(self.close_s if timeout_s is None else timeout_s)
         with self._changed:
             self._open = False
@@ -174,7 +180,8 @@ class Sink:
     ) -> None:
         self.close()
 
-    def _ask_to_close(self) -> None:
+    def ask_to_close(self) -> None:
+        """Begins what `close` does, and waits for nothing."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -196,9 +203,7 @@ class Sink:
                 break
             try:
                 if taken is not None:
-                    frame, self.put_ns, put_s = taken
-                    self.show(frame)
-                    self._count(put_s)
+                    self._show(*taken)
                     in_a_row = 0
                 self.idle()
             except Exception as error:
@@ -212,6 +217,14 @@ class Sink:
             self.end()
         except Exception as error:
             self._remember(one_line(error))
+        self.when_ended(self)
+
+    def _show(self, frame: Frame, put_ns: int, put_s: float) -> None:
+        look = self.look
+        if self._pace.due(frame.time_s, look.fps):
+            self.put_ns = put_ns
+            self.show(look.seen(frame))
+            self._count(put_s)
 
     def _take(self) -> tuple[Frame, int, float] | None:
         with self._changed:
@@ -233,7 +246,7 @@ class Sink:
             self._failures += failed
 
 
-def make_sink(kind: str, *target: Any, name: str = "") -> Sink:
+def make_sink(kind: str, *target: Any, name: str = "", host: str = "") -> Sink:
     """A sink of a kind, not opened yet.
 
     Args:
@@ -241,6 +254,7 @@ def make_sink(kind: str, *target: Any, name: str = "") -> Sink:
         target: atoms as they come over OSC or from a command line, in the order of the row's arguments;
             a last argument that is a string takes all that remain, joined with spaces.
         name: what the performer calls it.
+        host: what the kind's `host` is where the target does not say it.
 
     Raises:
         UnknownName: no such kind.
@@ -255,6 +269,8 @@ def make_sink(kind: str, *target: Any, name: str = "") -> Sink:
         taken, rest = (rest, ()) if whole else (rest[:1], rest[1:])
         if taken:
             values[arg.name] = arg.parse(taken)
+        elif arg.name == "host" and host:
+            values[arg.name] = host
         elif arg.default is not None:
             values[arg.name] = arg.default
         elif not arg.optional:
