@@ -285,6 +285,18 @@ def test_a_pattern_reaches_every_address_that_exists(send: Stagehand) -> None:
     assert send("/bend/*/r/map", "rms").maps.keys() == {"/bend/a/r", "/bend/b/r", "/bend/c/r"}
 
 
+def test_a_pattern_reaches_what_came_and_no_more_what_went(send: Stagehand) -> None:
+    for n in range(3):
+        send(f"/bend/{n}", "add", "latent.0")
+        send("/bend/*/r", 0.5)
+        assert send.show.state.live[f"/bend/{n}/r"] == 0.5
+    send("/bend/1/free")
+    assert send("/bend/?/r", 0.25).live.keys() >= {"/bend/0/r", "/bend/2/r"}
+    send("/bend/0/op", "rotate")
+    send("/bend/*/angle", 1.0)
+    assert send.show.state.live["/bend/0/angle"] == 1.0
+
+
 def test_a_pattern_that_fails_at_one_address_changes_none(send: Stagehand) -> None:
     send("/bend/a", "add", "latent.1")
     send("/bend/b", "invert", "latent.1")

@@ -264,7 +264,7 @@ def perform(show: Show, message: osc.Message) -> None:
         _perform(show, message.address, message.atoms)
         show.state = touched(before, show.state)
         return
-    reached = pattern.select(message.address, addresses(show))
+    reached = select(show, message.address)
     if not reached:
         raise UnknownName("address", message.address, ())
     try:
@@ -306,7 +306,7 @@ def _find(address: str) -> tuple[Row, Mapping[str, str]] | None:
 def _looked_up(address: str) -> tuple[Row, Mapping[str, str]] | None:
     parts = address.split("/")
     best: tuple[int, Row, dict[str, str]] | None = None
-    for wanted, row in _rows_of(len(parts), len(COMMANDS)):
+    for wanted, row in _rows(len(COMMANDS)).get((len(parts), *parts[:2]), ()):
         captured = {w[1:-1]: p for w, p in zip(wanted, parts) if w.startswith("{")}
         if any(w != p for w, p in zip(wanted, parts) if not w.startswith("{")) or "" in captured.values():
             continue
@@ -323,11 +323,18 @@ def _looked_up(address: str) -> tuple[Row, Mapping[str, str]] | None:
     return None
 
 
-@functools.lru_cache(maxsize=64)
-def _rows_of(parts: int, rows: int) -> list[tuple[list[str], Row]]:
-    """The commands whose addresses have so many parts, cut into them; `rows` is how many are declared."""
-    cut = [(name.split("/"), row) for name, row in COMMANDS.rows.items()]
-    return [(wanted, row) for wanted, row in cut if len(wanted) == parts]
+@functools.lru_cache(maxsize=1)
+def _rows(rows: int) -> Mapping[tuple[int | str, ...], list[tuple[list[str], Row]]]:
+    """The commands with their addresses cut into parts, by how many these are and how they begin.
+
+    Args:
+        rows: how many are declared.
+    """
+    found: dict[tuple[int | str, ...], list[tuple[list[str], Row]]] = {}
+    for name, row in COMMANDS.rows.items():
+        parts = name.split("/")
+        found.setdefault((len(parts), *parts[:2]), []).append((parts, row))
+    return found
 
 
 def known_addresses() -> Iterator[str]:
@@ -405,6 +412,31 @@ def addresses(show: Show) -> list[str]:
     return found
 
 
+class _Known:
+    """The addresses that exist, as a tree; made anew when others do."""
+
+    def __init__(self) -> None:
+        self._made: tuple[tuple[Any, ...], pattern.AddressTree] = ((), pattern.AddressTree())
+
+    def tree(self, show: Show) -> pattern.AddressTree:
+        state = show.state
+        bent = tuple((bend.id, bend.op) for bend in state.bends)
+        standing = (bent, tuple(state.prompts), tuple(show.modulation.buses), len(COMMANDS))
+        made_for, tree = self._made
+        if made_for != standing:
+            tree = pattern.AddressTree(addresses(show))
+            self._made = standing, tree
+        return tree
+
+
+_KNOWN = _Known()
+
+
+def select(show: Show, text: str) -> list[str]:
+    """The addresses that exist now and that a pattern stands for."""
+    return _KNOWN.tree(show).select(text)
+
+
 def set_live(show: Show, address: str, value: Value) -> State:
     """The state with a live control set; if it has a lag, it draws near from where it is now.
 
@@ -472,6 +504,7 @@ __all__ = [
     "parse_args",
     "perform",
     "read_live",
+    "select",
     "set_live",
     "usage",
 ]  # fmt: skip

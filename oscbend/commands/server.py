@@ -7,7 +7,7 @@ from typing import Any
 
 import oscbend
 from oscbend import bends, pattern
-from oscbend.commands.base import COMMANDS, Job, Reply, Show, addresses, find
+from oscbend.commands.base import COMMANDS, Job, Reply, Show, find, select
 from oscbend.errors import BadMessage, BadValue, UnknownName
 from oscbend.state import State
 from oscbend.table import Arg
@@ -21,7 +21,7 @@ def get(show: Show, address: str) -> None:
     if not pattern.is_pattern(address):
         answer(show, address)
         return
-    reached = [a for a in pattern.select(address, addresses(show)) if readable(a)]
+    reached = [a for a in select(show, address) if readable(a)]
     if not reached:
         raise UnknownName("address", address, ())
     for one in reached:
