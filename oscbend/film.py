@@ -99,7 +99,7 @@ def make(
     score, sound, played = _score(job, say)
     fps = rational(job.fps or _first(score, "/fps", 20.0))
     model = job.model or str(_first(score, "/model", "tiny"))
-    size = job.size or _size(score)
+    size = job.size or size_of(score)
     if job.save_score is not None:
         score.write(job.save_score)
     stage = load(model)
@@ -189,7 +189,12 @@ def _first(score: Score, address: str, otherwise: Any) -> Any:
     return args[0] if args else otherwise
 
 
-def _size(score: Score) -> tuple[int, int]:
+def size_of(score: Score) -> tuple[int, int]:
+    """(width, height) that a score begins with.
+
+    Raises:
+        BadValue: it says something else.
+    """
     args = said(score, "/size")
     if args is None or len(args) != 2:
         return 256, 256

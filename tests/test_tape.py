@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeStage
+from fakes import DelayedStage, FakeStage
 from recorded import Show, Slow
-from servers import serving
+from servers import playing, serving
 
 from oscbend.engine import Engine
 from oscbend.errors import BadScore
@@ -24,7 +24,7 @@ from oscbend.scenes import Scenes
 from oscbend.score import Score
 from oscbend.server.client import Client
 from oscbend.stage import Stage
-from oscbend.state import State
+from oscbend.state import STAGE_LAG_S, State
 from oscbend.takes import is_take, plain, take_of
 from oscbend.worker import InPlace
 
@@ -87,6 +87,55 @@ def test_a_show_drawn_again_as_played_is_the_same_to_the_bit(
         drawn = [frame.picture for frame in replayed(take, tiny)]
         assert len(drawn) == len(take.frames) >= 20
         assert equal(drawn, shown)
+
+
+def drawn_again(stage: Any, root: Path) -> dict[float, np.ndarray]:
+    """The frames of a recording, by time."""
+    take = take_of(Score.read(root / "evening.osc"))
+    stage.scenes = Scenes(root).in_memory(take.scenes)
+    return {frame.time_s: frame.picture for frame in replayed(take, stage)}
+
+
+def test_a_show_on_a_card_that_draws_beside_is_drawn_again_alike(tmp_path: Path) -> None:
+    show = Show(DelayedStage(), tmp_path)
+    play(show)
+    shown = {frame.time_s: frame.picture for frame in show.kept.frames}
+    drawn = drawn_again(DelayedStage(), tmp_path)
+    assert len(drawn) > 15
+    assert all(np.array_equal(picture, shown[time_s]) for time_s, picture in drawn.items())
+
+
+def test_a_show_over_the_network_is_drawn_again_to_the_bit(tiny: Stage, tmp_path: Path) -> None:
+    tiny.root, tiny.scenes = tmp_path, Scenes(tmp_path)
+    begin = State(width=64, height=64, steps=2, lag=STAGE_LAG_S, fps=25)
+    with (
+        playing(tiny, begin) as (server, kept),  # type: ignore[arg-type]
+        Client("127.0.0.1", server.doors.port) as client,
+    ):
+        for message in FIRST:
+            client.send(*message)
+        client.sync(60.0)
+        client.ask("/record/start", "evening", reply="/done", timeout_s=60.0)
+        until(lambda: server.loop.tape.on)
+        for messages in THEN:
+            for message in messages:
+                client.send(*message)
+                time.sleep(0.01)
+            client.sync(60.0)
+            time.sleep(0.1)
+        client.ask("/record/stop", reply="/done", timeout_s=60.0)
+        shown = {frame.time_s: frame.picture for frame in kept.frames}
+    drawn = drawn_again(tiny, tmp_path)
+    assert len({picture.tobytes() for picture in drawn.values()}) > 10
+    assert all(np.array_equal(picture, shown[time_s]) for time_s, picture in drawn.items())
+
+
+def until(what: Any) -> None:
+    for _ in range(6000):
+        if what():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never was")
 
 
 def test_times_of_frames_are_those_that_were_shown(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oscbend.cli import options as o
 from oscbend.errors import BadValue
+
+if TYPE_CHECKING:
+    from oscbend.stage import Stage
 
 
 def serve(
@@ -182,6 +185,9 @@ def render(
 ) -> None:
     """Make a film from an audio file, or from a score."""
     from oscbend import film as making
+    from oscbend.cli.tuned import setting_for
+    from oscbend.render import Film
+    from oscbend.score import Score
 
     root, init = o.below(root, init)
     loading = o.Loading(config, decoder, tuple(lora or ()), device, precision, allow_pickle, compile)
@@ -212,5 +218,13 @@ def render(
             "strength": strength,
         },
     )
-    made = making.make(job, lambda name: o.stage_of(name, loading, root), say=o.say)
+
+    def load(name: str) -> Stage:
+        if not as_played:
+            return o.stage_of(name, loading, root)
+        width, height = making.size_of(Score.read(source, lambda line: None))
+        shown = Film("", model=name, width=width, height=height)
+        return o.stage_of(name, loading, root, setting_for(shown, loading, False), live=True)
+
+    made = making.make(job, load, say=o.say)
     print(made)
