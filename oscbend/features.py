@@ -126,7 +126,7 @@ class Bus:
         self.count += 1
         self.last_s = time_s
         if how.range == "auto":
-            self._range(middle, time_s)
+            self._range(middle if self.size > 1 else float(middle[0]), time_s)
 
     def _hear_numbers(self, heard: Iterable[tuple[float, float]], how: Listening) -> None:
         """`_hear` without a median for a bus of one component: the same sums, many at a time."""

@@ -143,7 +143,13 @@ class Loop:
             self._begin_recording(now_s)
         if self.tape.on:
             now_s = self.tape.exact(now_s)
-        shot = self.prepare(now_s)
+        try:
+            shot = self.prepare(now_s)
+        except Exception as error:  # a defect must not end the show
+            shot = None
+            if self.complaints.may(None, now_s):
+                text = f"this is a defect of oscbend, the picture stands: {one_line(error)}"
+                self._complain("/fail", "/frame", text, now_s, None)
         if shot is None:
             self.land()
             return self.publish(self.held(), now_s)

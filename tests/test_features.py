@@ -120,6 +120,15 @@ def test_a_median_filter_removes_a_single_click() -> None:
         assert buses["x"].value[0] == pytest.approx(0.1)
 
 
+def test_a_median_may_come_and_go_while_the_range_follows() -> None:
+    buses = Buses()
+    for n in range(200):
+        how = Listening(median=3 if n % 2 else 1)
+        buses.feed("x", (n / 100,), n / 30, how)
+        buses.close_frame({"x": how}, n / 30)
+    assert 0.9 < buses["x"].unit(Listening())[0] <= 1.0
+
+
 def test_a_gate_silences_what_is_below_it() -> None:
     how = Listening(range=(0.0, 1.0), attack_s=0.0, release_s=0.0, gate=0.3)
     buses = Buses()

@@ -810,3 +810,15 @@ def test_only_what_had_to_be_drawn_is_measured() -> None:
     assert show.loop.drawn_s is None, "the same picture again"
     show(("/seed", 5.0))
     assert show.loop.drawn_s == show.now_s
+
+
+def test_what_goes_wrong_before_a_frame_is_told_and_the_picture_stands() -> None:
+    show = Show()
+    before = show(("/bend/1", "add", "latent.0"), ("/bend/1/r", 1.0))
+    start, show.stage.start = show.stage.start, lambda state: 1 // 0  # type: ignore[method-assign]
+    after = show(("/bend/1/r", -1.0))
+    assert after.number > before.number
+    assert np.array_equal(after.picture, before.picture)
+    assert [args[0] for args in show.told("/fail")] == ["/frame"]
+    show.stage.start = start  # type: ignore[method-assign]
+    assert not np.array_equal(show().picture, before.picture), "and it goes on"

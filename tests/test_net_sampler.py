@@ -149,9 +149,10 @@ def test_strength_counts_as_in_diffusers(strength: float, start: int) -> None:
     assert start_for(strength, 4) == start
 
 
-def test_too_little_strength_is_refused() -> None:
-    with pytest.raises(BadValue, match=r"0\.25"):
-        start_for(0.2, 4)
+@pytest.mark.parametrize("strength", [0.0, 0.2])
+def test_with_the_least_strength_the_last_step_runs(strength: float) -> None:
+    assert start_for(strength, 4) == 3
+    assert start_for(strength, 1) == 0
 
 
 @pytest.mark.parametrize("clip", [None, 0.5])

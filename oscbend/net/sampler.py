@@ -139,19 +139,13 @@ def advance(
 def start_for(strength: float, steps: int) -> int:
     """First step that runs in image-to-image: steps − int(steps·strength), as diffusers counts.
 
-    Raises:
-        BadValue: so little strength that no step is left.
+    The last step always runs, so that a fader can go down to 0 in a show; diffusers refuses that.
 
     Example:
-        >>> start_for(0.5, 4), start_for(1.0, 4)
-        (2, 0)
+        >>> start_for(0.5, 4), start_for(1.0, 4), start_for(0.0, 4)
+        (2, 0, 3)
     """
-    start = max(steps - min(int(steps * strength), steps), 0)
-    if start >= steps:
-        raise BadValue(
-            f"strength {strength:g} leaves none of {steps} steps; it needs {1 / steps:.3g} or more"
-        )
-    return start
+    return steps - max(min(int(steps * strength), steps), 1)
 
 
 def check_steps(steps: int | Sequence[int], trained: int = 1000) -> None:
