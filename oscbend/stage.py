@@ -13,7 +13,7 @@ import numpy as np
 
 from oscbend import bends, paths, tiny
 from oscbend.commands import Job
-from oscbend.commands.bend import full_static
+from oscbend.commands.bend import full_static, steers
 from oscbend.engine import Engine, plain_values
 from oscbend.errors import BadValue, OutOfMemory
 from oscbend.frame import Pending, Rendered, Structure, Values
@@ -254,7 +254,7 @@ class Stage:
     def prepare(self, state: State) -> None:
         """Makes the steering vectors of every armed `steer`."""
         for bend in state.bends:
-            if "steer" in bends.OPERATORS[bend.op].tags:
+            if steers(bend):
                 static = {name: str(value) for name, value in full_static(bend).items()}
                 for site in self.resolve(bend.site, state):
                     self.engine(state).steer(structure_of(state), static["a"], static["b"], site)

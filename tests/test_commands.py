@@ -701,3 +701,19 @@ def test_steering_waits_for_its_vectors(send: Stagehand) -> None:
     send("/bend/1/b", "day")
     assert "prepared" in send.stage.texts
     assert dict(send.show.state.bends[0].static) == {"a": "night", "b": "day"}
+
+
+@pytest.mark.parametrize("message", [("/steps", 3), ("/sampler", "lcm"), ("/size", 72, 64)])
+def test_steering_is_made_anew_before_what_it_depends_on_changes(
+    send: Stagehand, message: tuple[Any, ...]
+) -> None:
+    send(*message)
+    assert "prepared" not in send.stage.texts, "nothing steers"
+    send("/bend/1", "steer", "unet.mid.attn")
+    send("/bend/1/a", "night")
+    send("/bend/1/b", "day")
+    send.stage.texts.clear()
+    send(*message)
+    assert send.stage.texts == ["prepared"]
+    read = {"/steps": "steps", "/sampler": "sampler", "/size": "width"}[message[0]]
+    assert getattr(send.show.state, read) == message[1]

@@ -50,12 +50,18 @@ def full_static(bend: Bend) -> dict[str, Any]:
     return {**defaults, **bend.static}
 
 
+def steers(bend: Bend) -> bool:
+    """True if the bend needs a direction between two prompts, which is slow to make."""
+    if "steer" not in OPERATORS[bend.op].tags:
+        return False
+    static = full_static(bend)
+    return all(static.get(name) for name in ("a", "b"))
+
+
 def put(show: Show, bend: Bend) -> State | Job:
     """The state with the bend in it; a job first, where the bend needs something that is slow to make."""
     state = show.state.with_bend(checked(show, bend))
-    if "steer" not in OPERATORS[bend.op].tags:
-        return state
-    if not all(full_static(bend).get(name) for name in ("a", "b")):
+    if not steers(bend):
         return state
 
     def work() -> tuple[Any, list[str]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from oscbend.commands.base import COMMANDS, Job, Show, live
+from oscbend.commands.bend import steers
 from oscbend.errors import BadValue
 from oscbend.modulation import SPECTRUM_BUS
 from oscbend.state import ANGLE, GUIDANCE, SEED, SPEED, State
-from oscbend.table import Arg
+from oscbend.table import Arg, Value
 
 SAMPLERS = ("ddim", "lcm", "euler", "turbo")
 NOISES = ("wander", "walk", "hold", "fresh", "spectrum")
@@ -43,24 +45,40 @@ live("/noise/speed", SPEED, "How fast the noise walks by itself.")
     Arg("steps", "*i", None, "how many, or indices into a schedule of 50", lo=0, hi=MAX_STEPS, clip=False),
     read=lambda show: (show.state.steps,) if isinstance(show.state.steps, int) else show.state.steps,
 )
-def steps(show: Show, steps: tuple[int, ...]) -> State:
+def steps(show: Show, steps: tuple[int, ...]) -> State | Job:
     """How many steps the sampler takes; or which, as indices into a schedule of 50 (`/steps 0 16 32 45`)."""
     if len(steps) == 1:
         if steps[0] < 1:
             raise BadValue("steps must be 1 or more")
-        return replace(show.state, steps=steps[0])
+        return _in_time(show, "/steps", steps, {"steps": steps[0]})
     if list(steps) != sorted(set(steps)):
         raise BadValue("step indices must rise")
     show.stage.check_steps(replace(show.state, steps=steps))
-    return replace(show.state, steps=steps)
+    return _in_time(show, "/steps", steps, {"steps": steps})
+
+
+def _in_time(show: Show, address: str, args: tuple[Value, ...], change: dict[str, Any]) -> State | Job:
+    """The state with a change; a job first, where frames need something then that is slow to make."""
+    wanted = replace(show.state, **change)
+    larger = show.stage.prepares and ("width" in change or "height" in change)
+    if not larger and not any(steers(bend) for bend in wanted.bends):
+        return wanted
+
+    def work() -> tuple[Callable[[State], State], Sequence[str]]:
+        if larger:
+            show.stage.prepare_size(wanted)
+        show.stage.prepare(wanted)
+        return (lambda now: replace(now, **change)), []
+
+    return Job(address, work, args, show.sender)
 
 
 @COMMANDS.declare(
     "/sampler", Arg("sampler", "s", None, "which", choices=SAMPLERS), read=lambda show: (show.state.sampler,)
 )
-def sampler(show: Show, sampler: str) -> State:
+def sampler(show: Show, sampler: str) -> State | Job:
     """The sampler: ddim, lcm, euler, or turbo (Euler ancestral, trailing)."""
-    return replace(show.state, sampler=sampler)
+    return _in_time(show, "/sampler", (sampler,), {"sampler": sampler})
 
 
 @COMMANDS.declare(
@@ -75,15 +93,7 @@ def size(show: Show, width: int, height: int) -> State | Job:
     if width % 8 or height % 8:
         near = f"{round(width / 8) * 8} {round(height / 8) * 8}"
         raise BadValue(f"width and height must be multiples of 8; nearest: {near}")
-    wanted = replace(show.state, width=width, height=height)
-    if not show.stage.prepares:
-        return wanted
-
-    def work() -> tuple[Callable[[State], State], Sequence[str]]:
-        show.stage.prepare_size(wanted)
-        return (lambda now: replace(now, width=width, height=height)), []
-
-    return Job("/size", work, (width, height), show.sender)
+    return _in_time(show, "/size", (width, height), {"width": width, "height": height})
 
 
 @COMMANDS.declare(
