@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from oscbend.commands import Job, Show
-from oscbend.commands.telling import blank, made, told
+from oscbend.commands.telling import MASTER, PLACE, blank, made, told
 from oscbend.errors import BadMessage, BadScore
 from oscbend.features import Buses
 from oscbend.frame import Frame
@@ -144,7 +144,7 @@ def fetch(state: State, stage: Stage, say: Callable[[str], None]) -> None:
     """
     for side in (state,) if state.fade is None else (state, state.fade.start):
         show: Any = Show(side, Modulation(Buses()), stage)
-        said = [Said(address, address, args) for address, args in told(show, ("master",))]
+        said = [Said(address, address, args) for address, args in told(show, (MASTER, PLACE))]
         for note in made(said, blank(replace(side, model=state.model)), stage, state.texts).notes:
             say(note)
     stage.encode("", state.texts)

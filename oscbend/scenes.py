@@ -55,7 +55,7 @@ class Said(NamedTuple):
     args: tuple[Any, ...]
 
 
-_DEPTH = {"bend": 2, "feature": 2, "prompt": 1, "noise": 1}
+_DEPTH = {"bend": 2, "feature": 2, "prompt": 1, "noise": 1, "out": 1}
 """How many parts of an address name the table that it stands in, by its first part."""
 
 _ARRAY = re.compile(r"= \[\n((?:    .*,\n)*)\]$", re.MULTILINE)

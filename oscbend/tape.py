@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from oscbend.commands import Show
-from oscbend.commands.telling import told
+from oscbend.commands.telling import PLACE, told
 from oscbend.errors import BadValue, one_line
 from oscbend.exact import packed
 from oscbend.features import Bus
@@ -137,7 +137,7 @@ class Tape:
         assert self._writer is not None
         self._began_s = self._last_s = memory.began_s
         self._frames, self.on = 0, True
-        first = tuple(Message(address, args) for address, args in told(show))
+        first = tuple(Message(address, args) for address, args in told(show, (PLACE,)))
         self._entries = [(0.0, first)]
         self._writer.put(self._entries, memory)
         self._entries = []

@@ -175,3 +175,39 @@ def test_outputs_are_no_part_of_a_recording(show: Show, tmp_path: Path) -> None:
     show.step(("/out/max", "null"), ("/out/max/flip", 1), ("/capture/start", "film"), count=3)
     show.step(("/record/stop",), count=2)
     assert b"/out/max" not in (tmp_path / "evening.osc").read_bytes()
+
+
+def test_a_scene_that_is_asked_to_opens_its_outputs(show: Show, tmp_path: Path) -> None:
+    show.step(("/out/max", "null"), ("/out/max/flip", 1), ("/out/td", "zmq", "tcp://127.0.0.1:*"), count=2)
+    show.step(("/scene/save", "look"), ("/scene/save/all", "hall"), count=2)
+    before = show.loop.state.outs
+    assert "[out]" not in (tmp_path / "scenes" / "look.toml").read_text()
+    assert '[out]\nmax = "null"\n"max/flip" = 1\n' in (tmp_path / "scenes" / "hall.toml").read_text()
+    show.step(("/scene/load", "hall"), count=2)
+    same = sink(show)
+    assert isinstance(same, ZmqSink)
+    show.step(("/out/*/free",), ("/scene/load", "look"), count=2)
+    assert not show.loop.state.outs
+    show.step(("/scene/load", "hall"), count=2)
+    assert show.loop.state.outs == before
+    assert sink(show, -2).look.flip
+    assert sink(show) is not same
+    shown = sink(show, -2).stats.shown
+    until(lambda: sink(show, -2).stats.shown > shown, show)
+
+
+def test_an_output_of_a_scene_that_cannot_be_opened_is_told(show: Show) -> None:
+    show.loop.stage.scenes.write("bad", "version = 1\nseed = 9\n[out]\nmax = 'nul'\n")
+    show.step(("/scene/load", "bad"), count=2)
+    assert show.loop.state.live["/seed"] == 9.0
+    assert not show.loop.state.outs
+    assert any(a[0] == "/warn" and "null" in a[2] for a in show.answers)
+
+
+def test_a_pattern_reaches_the_outputs_that_there_are_now(show: Show) -> None:
+    show.step(("/out/a", "null"), count=2)
+    show.step(("/out/*/flip", 1), count=2)
+    show.step(("/out/b", "null"), ("/out/a/free",), count=2)
+    show.step(("/out/*/swap", 1), count=2)
+    assert not [answer for answer in show.answers if answer[0] == "/fail"]
+    assert show.loop.state.outs["b"].swap

@@ -421,7 +421,13 @@ class _Known:
     def tree(self, show: Show) -> pattern.AddressTree:
         state = show.state
         bent = tuple((bend.id, bend.op) for bend in state.bends)
-        standing = (bent, tuple(state.prompts), tuple(show.modulation.buses), len(COMMANDS))
+        standing = (
+            bent,
+            tuple(state.prompts),
+            tuple(show.modulation.buses),
+            tuple(state.outs),
+            len(COMMANDS),
+        )
         made_for, tree = self._made
         if made_for != standing:
             tree = pattern.AddressTree(addresses(show))

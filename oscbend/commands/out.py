@@ -8,7 +8,7 @@ from typing import Any
 
 from oscbend.commands.base import COMMANDS, Job, Reply, Show
 from oscbend.commands.record import free_place
-from oscbend.commands.telling import TALK
+from oscbend.commands.telling import HALL, PLACE, TALK
 from oscbend.errors import BadValue, UnknownName
 from oscbend.paths import name_below
 from oscbend.peers import host_of
@@ -19,6 +19,8 @@ FILM = ".mp4"
 MAX_OUTS = 16
 CAPTURE = " capture"
 """What the output is called that writes the film; nobody can call one so over OSC by chance."""
+
+PLACED = (HALL, PLACE)
 
 Work = tuple[Callable[[State], State], Sequence[str]]
 
@@ -51,6 +53,7 @@ def changed(show: Show, name: str, **changes: Any) -> State:
     "/out/{name}",
     Arg("kind", "s", None, "of output"),
     Arg("target", "*", None, "where frames go, as the kind wants it", optional=True),
+    tags=PLACED,
     read=lambda show, name: (out_called(show, name).kind, *out_called(show, name).target),
 )
 def out(show: Show, name: str, kind: str, target: tuple[Any, ...] = ()) -> Job | None:
@@ -81,6 +84,7 @@ def out(show: Show, name: str, kind: str, target: tuple[Any, ...] = ()) -> Job |
     "/out/{name}/size",
     Arg("width", "i", None, "0 as it is drawn", lo=0, hi=8192, clip=False, unit="px"),
     Arg("height", "i", None, "0 as it is drawn", lo=0, hi=8192, clip=False, unit="px"),
+    tags=PLACED,
     read=lambda show, name: out_called(show, name).size or (0, 0),
 )
 def out_size(show: Show, name: str, width: int, height: int) -> State:
@@ -93,6 +97,7 @@ def out_size(show: Show, name: str, width: int, height: int) -> State:
 @COMMANDS.declare(
     "/out/{name}/fps",
     Arg("fps", "f", None, "frames per second at most; 0 for all", lo=0.0, hi=240.0, unit="1/s"),
+    tags=PLACED,
     read=lambda show, name: (out_called(show, name).fps,),
 )
 def out_fps(show: Show, name: str, fps: float) -> State:
@@ -103,6 +108,7 @@ def out_fps(show: Show, name: str, fps: float) -> State:
 @COMMANDS.declare(
     "/out/{name}/flip",
     Arg("on", "b", None, "1 or 0"),
+    tags=PLACED,
     read=lambda show, name: (int(out_called(show, name).flip),),
 )
 def out_flip(show: Show, name: str, on: int) -> State:
@@ -113,6 +119,7 @@ def out_flip(show: Show, name: str, on: int) -> State:
 @COMMANDS.declare(
     "/out/{name}/swap",
     Arg("on", "b", None, "1 or 0"),
+    tags=PLACED,
     read=lambda show, name: (int(out_called(show, name).swap),),
 )
 def out_swap(show: Show, name: str, on: int) -> State:

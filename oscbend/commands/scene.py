@@ -13,10 +13,22 @@ from oscbend.commands.control import SECONDS
 from oscbend.commands.prompt import heaviest
 from oscbend.commands.telling import HALL, MASTER, TALK, Made, blank, made, merged, told
 from oscbend.controls import Control, controls, default_of, weight_of
-from oscbend.errors import BadMessage, BadValue
+from oscbend.errors import BadMessage, BadValue, OscbendError
 from oscbend.fades import with_bend_of
+from oscbend.peers import host_of
 from oscbend.scenes import from_text, to_text
-from oscbend.state import MAX_BENDS, MAX_PROMPTS, MIX, WEIGHT, XFADE, XFADE_ADDRESS, XY_ADDRESS, Fade, State
+from oscbend.state import (
+    MAX_BENDS,
+    MAX_PROMPTS,
+    MIX,
+    WEIGHT,
+    XFADE,
+    XFADE_ADDRESS,
+    XY_ADDRESS,
+    Fade,
+    Out,
+    State,
+)
 from oscbend.table import Arg, Value
 
 NAME = Arg("name", "s", None, "of the scene; several atoms are joined with spaces")
@@ -57,17 +69,42 @@ def fetched(show: Show, name: str) -> Made:
         raise BadValue(f"{name}: {error}") from error
 
 
+def opened(show: Show, scene: Made) -> tuple[Callable[[State], State], list[str]]:
+    """Opens the outputs of a scene; slow.
+
+    Returns:
+        What makes them get frames, and what is to be said of those that cannot be opened.
+    """
+    outs, notes = show.house.outs, []
+    fresh: dict[str, Out] = {}
+    for name, out in scene.state.outs.items():
+        if show.state.outs.get(name) == out:
+            continue
+        try:
+            outs.open(name, out, host_of(show.sender))
+            fresh[name] = out
+        except OscbendError as error:
+            notes.append(f"/out/{name}: {error}")
+
+    def taken(now: State) -> State:
+        for name in fresh:
+            outs.take(name)
+        return replace(now, outs={**now.outs, **fresh})
+
+    return taken, notes
+
+
 @COMMANDS.declare("/scene/save", NAME)
 def save(show: Show, name: str) -> Job:
     """Keeps what is shown as a scene: the file scenes/NAME.toml below the root, which people can read and
-    change. It holds neither model, size, fps, latency and lag, nor /black, /freeze and /pause.
+    change. It holds neither model, size, fps, latency, lag and outputs, nor /black, /freeze and /pause.
     """
     return kept(show, "/scene/save", name, (MASTER, HALL))
 
 
 @COMMANDS.declare("/scene/save/all", NAME)
 def save_all(show: Show, name: str) -> Job:
-    """Keeps a scene with model, size, fps, latency and lag, which it then sets, too."""
+    """Keeps a scene with model, size, fps, latency, lag and outputs, which it then sets, too."""
     return kept(show, "/scene/save/all", name, (MASTER,))
 
 
@@ -107,7 +144,8 @@ def load(show: Show, name: str) -> Job:
 
     def work() -> Work:
         scene = fetched(show, name)
-        return (lambda now: replace(merged(now, scene), scene=name)), scene.notes
+        taken, notes = opened(show, scene)
+        return (lambda now: taken(replace(merged(now, scene), scene=name))), [*scene.notes, *notes]
 
     return Job("/scene/load", work, (name,), show.sender)
 
@@ -133,7 +171,8 @@ def morph(show: Show, name: str, seconds: float) -> Job:
 
     def work() -> Work:
         scene = fetched(show, name)
-        return (lambda now: change(now, scene)), scene.notes
+        taken, notes = opened(show, scene)
+        return (lambda now: taken(change(now, scene))), [*scene.notes, *notes]
 
     return Job("/scene/morph", work, (name,), show.sender)
 

@@ -14,9 +14,9 @@ from oscbend.osc import Message
 from oscbend.scenes import Said, Told
 from oscbend.state import ATTACHED, Bend, Listening, State
 
-MASTER, HALL, TALK = "master", "hall", "talk"
-"""Tags of what a scene never holds (freeze, pause, black), of what it holds only if asked (size …), and of
-what sets nothing that is drawn."""
+MASTER, HALL, TALK, PLACE = "master", "hall", "talk", "place"
+"""Tags of what a scene never holds (freeze, pause, black), of what it holds only if asked (size …), of
+what sets nothing that is drawn, and of what decides where pictures go."""
 
 _HALL = ("model", "width", "height", "fps", "latency", "lag")
 _KEPT = ("pause", "freeze", "recording", "capturing", "outs")
@@ -56,6 +56,7 @@ def told(show: Show, without: Iterable[str] = ()) -> list[Told]:
         *_prompts(show.state),
         *_heard(show.state),
         *_bends(show),
+        *_outs(show.state),
         *_controls(show.state),
     ]
     return [(address, args) for address, args in found if left_out.isdisjoint(find(address)[0].tags)]
@@ -92,6 +93,15 @@ def _bends(show: Show) -> Iterator[Told]:
                 yield bend.address(word), (int(value) if isinstance(value, bool) else value,)
         for name, value in bend.static.items():
             yield bend.address(name), value if isinstance(value, tuple) else (value,)
+
+
+def _outs(state: State) -> Iterator[Told]:
+    for name, out in state.outs.items():
+        yield f"/out/{name}", (out.kind, *out.target)
+        switches = (out.size or (), (out.fps,), (int(out.flip),), (int(out.swap),))
+        for word, values in zip(("size", "fps", "flip", "swap"), switches):
+            if any(values):
+                yield f"/out/{name}/{word}", values
 
 
 def _controls(state: State) -> Iterator[Told]:
@@ -182,13 +192,13 @@ def _armed(told: Iterable[Said]) -> Iterator[Said]:
 
 
 def _place(said: Said) -> int:
-    """When a message must come so that what it needs is there: settings, prompts, bends, controls, maps."""
+    """When a message must come so that what it needs is there: settings, prompts, things, controls, maps."""
     name = find(said.address)[0].name
     if name in ("/model", "/size", "/steps"):
         return 0
     if name.startswith("{any}"):
         return 5
-    return {"/prompt/{n}": 2, "/bend/{id}": 3}.get(name, 4 if "{" in name else 1)
+    return {"/prompt/{n}": 2, "/bend/{id}": 3, "/out/{name}": 3}.get(name, 4 if "{" in name else 1)
 
 
 def _is_prompt(said: Said) -> bool:
