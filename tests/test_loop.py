@@ -822,3 +822,26 @@ def test_what_goes_wrong_before_a_frame_is_told_and_the_picture_stands() -> None
     assert [args[0] for args in show.told("/fail")] == ["/frame"]
     show.stage.start = start  # type: ignore[method-assign]
     assert not np.array_equal(show().picture, before.picture), "and it goes on"
+
+
+def test_what_is_asked_of_prompts_while_they_are_encoded_is_not_lost() -> None:
+    worker = Beside()
+    show = Show(worker)
+    gate, encode = threading.Event(), show.stage.encode
+    show.stage.encode = lambda *texts: (gate.wait(10), encode(*texts))[1]  # type: ignore[method-assign]
+    show(("/feature/rms", 0.5))
+    show(
+        ("/prompt", "night"),
+        ("/prompt/2", "storm"),
+        ("/prompt/2/weight/map", "rms", 0.0, 2.0),
+        ("/prompt/3/weight", 0.5),
+    )
+    assert show.told("/fail") == []
+    gate.set()
+    worker.close()
+    worker._thread.join(10)
+    show()
+    state = show.loop.state
+    assert state.prompts == {1: "night", 2: "storm", 3: ""}
+    assert "/prompt/2/weight" in state.maps
+    assert state.live["/prompt/3/weight"] == 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
 from oscbend.commands.base import COMMANDS, Job, Show, live, read_live, set_live
@@ -34,14 +34,19 @@ def encoded(show: Show, address: str, text: str, change: Callable[[State], State
 @COMMANDS.declare("/prompt", TEXT, read=lambda show: (show.state.prompts.get(1, ""),))
 def prompt(show: Show, text: str) -> Job:
     """The prompt; all others go."""
+    before = frozenset(show.state.prompts)
+    return encoded(show, "/prompt", text, lambda now: alone(now, text, before))
 
-    return encoded(show, "/prompt", text, lambda now: alone(now, text))
 
+def alone(state: State, text: str, before: Container[int], morph: Morph | None = None) -> State:
+    """The state with one prompt in place of those that were there before, and nothing that weighs them.
 
-def alone(state: State, text: str, morph: Morph | None = None) -> State:
-    """The state with one prompt, and nothing that weighs it."""
-    weighing = {XY_ADDRESS, *map(weight_of, state.prompts)}
-    return replace(state.let_go(weighing), prompts={1: text}, morph=morph)
+    What was asked for after it, while it was being encoded, stays.
+    """
+    gone = [n for n in state.prompts if n == 1 or n in before]
+    others = {n: other for n, other in state.prompts.items() if n not in gone}
+    state = state.let_go({XY_ADDRESS, *map(weight_of, gone)})
+    return replace(state, prompts={1: text, **others}, morph=morph)
 
 
 def _coming(show: Show) -> tuple[str, float]:
@@ -63,9 +68,12 @@ def heaviest(blend: Blend) -> Blend:
 def prompt_morph(show: Show, text: str, seconds: float) -> Job:
     """Glides from what is shown to a new prompt, which then stands alone; begins when it is encoded."""
 
+    before = frozenset(show.state.prompts)
+
     def change(now: State) -> State:
         start = heaviest(show.modulation.blend(now, show.stage))
-        return alone(now, text, Morph(start, show.modulation.show_s, seconds) if seconds > 0 else None)
+        morph = Morph(start, show.modulation.show_s, seconds) if seconds > 0 else None
+        return alone(now, text, before, morph)
 
     return encoded(show, "/prompt/morph", text, change)
 
@@ -81,10 +89,17 @@ def slot(n: str) -> int:
     return int(n)
 
 
+def _open(show: Show, number: int) -> None:
+    """Makes a slot if there is none, so that its weight can be set and mapped while its text is encoded."""
+    if number not in show.state.prompts:
+        show.state = replace(show.state, prompts={**show.state.prompts, number: ""})
+
+
 @COMMANDS.declare("/prompt/{n}", TEXT, read=lambda show, n: (show.state.prompts.get(slot(n), ""),))
 def prompt_n(show: Show, n: str, text: str) -> Job:
     """One of up to 8 prompts that are blended by weight; all but the first come in at weight 0."""
     number = slot(n)
+    _open(show, number)
     return encoded(
         show, f"/prompt/{n}", text, lambda now: replace(now, prompts={**now.prompts, number: text})
     )
@@ -94,8 +109,7 @@ def prompt_n(show: Show, n: str, text: str) -> Job:
 def prompt_weight(show: Show, n: str, weight: float) -> State:
     """The prompt's share in the blend."""
     number = slot(n)
-    if number not in show.state.prompts:
-        show.state = replace(show.state, prompts={**show.state.prompts, number: ""})
+    _open(show, number)
     return set_live(show, weight_of(number), weight)
 
 
