@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from oscbend.commands import Changes, Job, Reply, Show, perform
-from oscbend.commands.base import NoOutputs, Outputs
 from oscbend.commands.direct import Direct
+from oscbend.commands.house import NoOutputs, Outputs
 from oscbend.commands.out import CAPTURE, without_out
 from oscbend.commands.scene import left_of
 from oscbend.complaints import Complaints

@@ -12,7 +12,7 @@ import numpy as np
 
 from oscbend import bends
 from oscbend.commands import Job
-from oscbend.commands.base import NoHouse
+from oscbend.commands.house import NoHouse
 from oscbend.errors import BadModel, BadValue, OutOfMemory
 from oscbend.frame import Done, Pending, Rendered, Structure, Values
 from oscbend.net.sites import Site, resolve

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from oscbend import bends, osc, pattern
-from oscbend.clients import Clients
+from oscbend.commands.house import House, NoHouse
 from oscbend.controls import Control, Network, controls, find_control
-from oscbend.dump import Dump
 from oscbend.errors import BadMessage, BadValue, UnknownName
 from oscbend.fades import touched
 from oscbend.glides import lagged
 from oscbend.modulation import Modulation
 from oscbend.scenes import Scenes
-from oscbend.state import MAX_MODS, Glide, Out, State
+from oscbend.state import MAX_MODS, Glide, State
 from oscbend.table import Arg, Row, Table, Value
 
 COMMANDS = Table("address")
@@ -110,113 +109,6 @@ class Job:
     quiet: bool = False
     replies: list[Reply] = field(default_factory=list)
     aside: bool = False
-
-
-class Outputs(Protocol):
-    """The outputs that commands open and close. What takes time is called by jobs."""
-
-    def open(self, name: str, out: Out, host: str = "") -> None:
-        """Opens an output, which gets frames from `take` on; one of the same name is closed first.
-
-        Args:
-            name: of the output.
-            out: what it is.
-            host: where the one who asked for it is.
-
-        Raises:
-            OscbendError: it cannot be opened; then the one of the same name is there as before.
-        """
-
-    def take(self, name: str) -> None:
-        """Gives frames to an output that has been opened."""
-
-    def change(self, name: str, out: Out) -> None:
-        """Shows frames differently from now on."""
-
-    def free(self, name: str) -> Callable[[], None]:
-        """Gives an output no more frames; gives what waits until it is closed."""
-
-
-class NoOutputs:
-    """Stands in where outputs are not opened: in a film."""
-
-    def open(self, name: str, out: Out, host: str = "") -> None:
-        """Opens nothing."""
-
-    def take(self, name: str) -> None:
-        """There is none."""
-
-    def change(self, name: str, out: Out) -> None:
-        """There is none."""
-
-    def free(self, name: str) -> Callable[[], None]:
-        """There is none."""
-        return lambda: None
-
-
-class House(Protocol):
-    """What commands may ask of whatever runs the show."""
-
-    clients: Clients
-    dump: Dump
-    outs: Outputs
-
-    def status(self) -> tuple[float | int | str, ...]:
-        """What `/status.reply` says."""
-
-    def clear(self, sender: Hashable | None = None) -> int:
-        """Forgets what waits for its time, of one sender or of all; tells how many bundles it was."""
-
-    def hush(self, on: bool) -> None:
-        """Tells nothing (or all) of what goes wrong in the rest of the bundle."""
-
-    def unix_s(self) -> float:
-        """Unix time."""
-
-    def record(self, path: Path, name: str) -> None:
-        """Opens a file in which the show is recorded; called by a job.
-
-        Raises:
-            BadValue: it cannot be made, or another one is open.
-        """
-
-    def stop_recording(self, time_s: float) -> Callable[[], None]:
-        """Ends the recording; gives what waits until it is written.
-
-        Raises:
-            BadValue: nothing is being recorded.
-        """
-
-
-class NoHouse:
-    """Stands in where nobody runs the show: nothing waits, and there is nothing to tell."""
-
-    def __init__(self) -> None:
-        self.clients = Clients()
-        self.dump = Dump()
-        self.outs: Outputs = NoOutputs()
-
-    def status(self) -> tuple[float | int | str, ...]:
-        """Nothing."""
-        return ()
-
-    def clear(self, sender: Hashable | None = None) -> int:
-        """Nothing waits."""
-        return 0
-
-    def hush(self, on: bool) -> None:
-        """Nothing is told."""
-
-    def unix_s(self) -> float:
-        """There is no time of day."""
-        return 0.0
-
-    def record(self, path: Path, name: str) -> None:
-        """A film records nothing."""
-
-    def stop_recording(self, time_s: float) -> Callable[[], None]:
-        """A film records nothing."""
-        return lambda: None
 
 
 @dataclass
