@@ -256,6 +256,7 @@ def test_a_site_may_be_a_number(send: Stagehand) -> None:
         ("/black", (1, 2, 3), BadValue, "too much"),
         ("/limit", (0.5,), BadValue, "0 .none. or at least 1"),
         ("/panic", (2,), BadValue, "too much"),
+        ("/out/a", ("null", b"x"), BadValue, "text and numbers"),
     ],
 )
 def test_what_is_wrong_changes_nothing(

@@ -60,6 +60,9 @@ def out(show: Show, name: str, kind: str, target: tuple[Any, ...] = ()) -> Job |
     """Opens an output under a name of your choice, or another one in its place; the kinds are listed below.
     Files lie below the root, and a host that is not named is the sender's.
     """
+    for atom in target:
+        if isinstance(atom, bool) or not isinstance(atom, str | int | float):
+            raise BadValue(f"a target is text and numbers, not {atom!r}")
     known = show.state.outs.get(name)
     if known is not None and (known.kind, known.target) == (kind, target):
         show.reply("/done", f"/out/{name}", kind, *target)
