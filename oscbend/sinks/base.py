@@ -35,7 +35,7 @@ class Stats:
         name, kind: of the sink.
         open: True while it takes frames.
         shown: frames that reached the host.
-        dropped: frames that were replaced before they were shown, or came while it was closed.
+        dropped: frames that were replaced before they were shown, or came while nobody took them.
         fps: frames shown per second, over the last two seconds.
         age_ms: from `put` to the end of `show`, for the newest frame shown.
         failures: how often showing a frame failed.
@@ -51,6 +51,10 @@ class Stats:
     age_ms: float
     failures: int
     error: str
+
+
+class NotTaken(Exception):
+    """Raised by `show` when nobody takes the frame: it counts as dropped, and nothing has failed."""
 
 
 class Sink:
@@ -223,8 +227,13 @@ class Sink:
         look = self.look
         if self._pace.due(frame.time_s, look.fps):
             self.put_ns = put_ns
-            self.show(look.seen(frame))
-            self._count(put_s)
+            try:
+                self.show(look.seen(frame))
+            except NotTaken:
+                with self._changed:
+                    self._dropped += 1
+            else:
+                self._count(put_s)
 
     def _take(self) -> tuple[Frame, int, float] | None:
         with self._changed:
