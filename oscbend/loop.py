@@ -388,7 +388,12 @@ class Loop:
             if ended.change is None:
                 self._complain("/fail", job.address, ended.error, now_s, job.to)
                 continue
-            state = touched(self.state, ended.change(self.state))
+            try:
+                state = touched(self.state, ended.change(self.state))
+            except Exception as error:  # a defect in one job must not lose the others
+                text = f"this is a defect of oscbend: {one_line(error)}"
+                self._complain("/fail", job.address, text, now_s, job.to)
+                continue
             self._note_change(state, job.to)
             self.changes.heard(job.address, job.to)
             self.state = state

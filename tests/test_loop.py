@@ -845,3 +845,13 @@ def test_what_is_asked_of_prompts_while_they_are_encoded_is_not_lost() -> None:
     assert state.prompts == {1: "night", 2: "storm", 3: ""}
     assert "/prompt/2/weight" in state.maps
     assert state.live["/prompt/3/weight"] == 0.5
+
+
+def test_a_defect_in_one_job_loses_no_other() -> None:
+    show = Show()
+    show.stage.encode = lambda *texts: []  # type: ignore[method-assign]
+    show.loop.worker.submit(Job("/broken", lambda: (lambda state: 1 // 0, [])))  # type: ignore[arg-type,return-value]
+    show(("/prompt", "night"), ("/sync", 3))
+    assert show.loop.state.prompts == {1: "night"}
+    assert show.told("/synced") == [(3,)]
+    assert show.told("/fail")[0][0] == "/broken"

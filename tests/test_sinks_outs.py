@@ -17,6 +17,7 @@ from oscbend.sinks.film import FilmWriter
 from oscbend.sinks.null import NullSink
 from oscbend.sinks.outs import Outs
 from oscbend.sinks.zmq import ZmqSink
+from oscbend.state import Out
 
 
 @pytest.fixture
@@ -211,3 +212,16 @@ def test_a_pattern_reaches_the_outputs_that_there_are_now(show: Show) -> None:
     show.step(("/out/*/swap", 1), count=2)
     assert not [answer for answer in show.answers if answer[0] == "/fail"]
     assert show.loop.state.outs["b"].swap
+
+
+def test_an_output_that_is_opened_twice_before_a_frame_is_the_second_one(tmp_path: Path) -> None:
+    shown: list[Any] = []
+    outs = Outs(tmp_path, shown)
+    outs.open("a", Out("null"))
+    first = outs._opened["a"]
+    outs.open("a", Out("null"))
+    outs.take("a")
+    outs.take("a")
+    assert not first.stats.open
+    assert [sink.stats.open for sink in shown] == [True]
+    outs.close()

@@ -37,6 +37,9 @@ class Outs:
             OscbendError: it cannot be opened; then the one of the same name is opened again.
         """
         sink = self._made(name, out, host)
+        overtaken = self._opened.pop(name, None)
+        if overtaken is not None:
+            overtaken.close()
         before = self._sinks.get(name)
         if before is not None:
             before.when_ended = lambda sink: None
@@ -51,8 +54,10 @@ class Outs:
         sink.when_ended = self._ended.append
 
     def take(self, name: str) -> None:
-        """Gives frames to an output that has been opened."""
-        sink = self._opened.pop(name)
+        """Gives frames to an output that has been opened, the newest of its name."""
+        sink = self._opened.pop(name, None)
+        if sink is None:
+            return
         before = self._sinks.get(name)
         if before in self._shown:
             self._shown.remove(before)
