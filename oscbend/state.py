@@ -139,6 +139,10 @@ class Bend:
         return f"/bend/{self.id}/{name}"
 
 
+OPAQUE, LUMA = ALPHAS = ("opaque", "luma")
+"""What a host finds in alpha: 255 everywhere; or how bright a pixel is, so that black is see-through."""
+
+
 @dataclass(frozen=True)
 class Out:
     """An output that was opened over OSC.
@@ -150,6 +154,7 @@ class Out:
         fps: frames per second at most; 0 for all.
         flip: True turns pictures upside down.
         swap: True exchanges red and blue.
+        alpha: one of `ALPHAS`.
     """
 
     kind: str
@@ -158,6 +163,7 @@ class Out:
     fps: float = 0.0
     flip: bool = False
     swap: bool = False
+    alpha: str = OPAQUE
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def test_help_names_every_command(run: Run) -> None:
         "analyze",
         "score",
         "demo",
+        "testcard",
         "bench",
         "ops",
         "sites",
@@ -182,6 +183,31 @@ def test_a_score_becomes_text_and_text_a_score(run: Run, tmp_path: Path) -> None
     code, _, err = run("score", str(text))
     assert (code, err.count("\n")) == (1, 1)
     assert "-o" in err
+
+
+def test_a_test_card_is_written_and_shown(run: Run, tmp_path: Path) -> None:
+    card = tmp_path / "card.png"
+    assert run("testcard", "-o", str(card), "--size", "256x128")[0] == 0
+    plain = np.asarray(Image.open(card))
+    assert plain.shape == (128, 256, 4)
+    look = ("--flip", "--swap", "--alpha", "luma")
+    assert run("testcard", "-o", str(card), "--size", "256x128", "--frames", "2", *look)[0] == 0
+    turned = np.asarray(Image.open(tmp_path / "card_000000.png"))
+    assert np.array_equal(turned[::-1, :, [2, 1, 0]], plain[..., :3])
+    assert turned[..., 3].min() == 0
+    assert (tmp_path / "card_000001.png").exists()
+    code, out, _ = run("testcard", "--out", "null", "--frames", "3", "--fps", "200", "--size", "64x64")
+    assert code == 0
+    assert out.startswith("null: ")
+    for wrong, told in (
+        (("7474",), "--out"),
+        (("--out", "jiter"), "jitter"),
+        (("--alpha", "no"), "luma"),
+        (("--out", "null", "x"), "at most"),
+    ):
+        code, _, err = run("testcard", *wrong)
+        assert code == 1
+        assert told in err
 
 
 def test_analyze_writes_a_table(run: Run, tmp_path: Path) -> None:

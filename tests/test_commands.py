@@ -83,6 +83,7 @@ SENT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "/out/{name}/fps": ("/out/max/fps", (12,)),
     "/out/{name}/flip": ("/out/max/flip", (1,)),
     "/out/{name}/swap": ("/out/max/swap", (1,)),
+    "/out/{name}/alpha": ("/out/max/alpha", ("luma",)),
     "/out/{name}/free": ("/out/max/free", ()),
     "/capture/start": ("/capture/start", ("evening",)),
     "/capture/stop": ("/capture/stop", ()),

@@ -32,6 +32,17 @@ def test_upside_down_and_blue_first() -> None:
     assert one.picture[0, 0, 2] == 7
 
 
+def test_brightness_as_alpha() -> None:
+    colours = {(255, 255, 255): 255, (0, 0, 0): 0, (255, 0, 0): 53, (0, 255, 0): 182, (0, 0, 255): 18}
+    picture = np.full((1, len(colours), 4), 255, np.uint8)
+    picture[0, :, :3] = list(colours)
+    seen = Look(alpha="luma").seen(Frame(0, 0.0, picture)).picture
+    assert seen[0, :, 3].tolist() == list(colours.values())
+    assert np.array_equal(seen[..., :3], picture[..., :3])
+    swapped = Look(alpha="luma", swap=True, flip=True).seen(Frame(0, 0.0, picture)).picture
+    assert np.array_equal(swapped, seen[::-1][..., [2, 1, 0, 3]])
+
+
 def test_another_size_shows_the_whole_picture() -> None:
     seen = Look(size=(16, 12)).seen(frame()).picture
     assert seen.shape == (12, 16, 4)

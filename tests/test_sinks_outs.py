@@ -87,6 +87,15 @@ def test_its_look_is_kept_when_it_is_opened_elsewhere(show: Show) -> None:
     assert show.loop.state.outs["max"].flip
 
 
+def test_black_is_see_through_where_a_host_wants_it_so(show: Show) -> None:
+    show.step(("/out/max", "null"), ("/out/max/alpha", "luma"), count=2)
+    until(lambda: sink(show).last is not None and sink(show).last.picture[0, 0, 3] < 255, show)
+    show.step(("/get", "/out/max/alpha"), ("/out/max/alpha", "none"))
+    assert ("/out/max/alpha", "luma") in show.answers
+    assert any(a[0] == "/fail" and "unknown alpha 'none'" in a[2] for a in show.answers)
+    assert show.kept.frames[-1].picture[0, 0, 3] == 255
+
+
 @pytest.mark.parametrize(
     ("message", "told"),
     [

@@ -39,6 +39,7 @@ COMMANDS = (
 for command in COMMANDS:
     # a negative number among the arguments of a message is no option
     app.command(context_settings={"ignore_unknown_options": command is hosts.send})(command)
+app.command("testcard")(try_out.card)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from oscbend.commands.telling import HALL, PLACE, TALK
 from oscbend.errors import BadValue, UnknownName
 from oscbend.paths import name_below
 from oscbend.peers import host_of
-from oscbend.state import Out, State
+from oscbend.state import ALPHAS, Out, State
 from oscbend.table import Arg
 
 FILM = ".mp4"
@@ -128,6 +128,17 @@ def out_flip(show: Show, name: str, on: int) -> State:
 def out_swap(show: Show, name: str, on: int) -> State:
     """Exchanges red and blue in one output."""
     return changed(show, name, swap=bool(on))
+
+
+@COMMANDS.declare(
+    "/out/{name}/alpha",
+    Arg("alpha", "s", None, "what alpha holds", choices=ALPHAS),
+    tags=PLACED,
+    read=lambda show, name: (out_called(show, name).alpha,),
+)
+def out_alpha(show: Show, name: str, alpha: str) -> State:
+    """What one output has in alpha: opaque is 255, luma is the brightness, so that black is see-through."""
+    return changed(show, name, alpha=alpha)
 
 
 @COMMANDS.declare("/out/{name}/free")

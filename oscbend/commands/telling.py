@@ -12,7 +12,7 @@ from oscbend.features import Buses
 from oscbend.modulation import Modulation
 from oscbend.osc import Message
 from oscbend.scenes import Said, Told
-from oscbend.state import ATTACHED, Bend, Listening, State
+from oscbend.state import ATTACHED, OPAQUE, Bend, Listening, State
 
 MASTER, HALL, TALK, PLACE = "master", "hall", "talk", "place"
 """Tags of what a scene never holds (freeze, pause, black), of what it holds only if asked (size …), of
@@ -102,6 +102,8 @@ def _outs(state: State) -> Iterator[Told]:
         for word, values in zip(("size", "fps", "flip", "swap"), switches):
             if any(values):
                 yield f"/out/{name}/{word}", values
+        if out.alpha != OPAQUE:
+            yield f"/out/{name}/alpha", (out.alpha,)
 
 
 def _controls(state: State) -> Iterator[Told]:

@@ -1,4 +1,4 @@
-"""How an output shows frames that its host wants otherwise: another size or rate, upside down, blue first."""
+"""How an output shows frames that a host wants otherwise: size, rate, flipped, blue first, see-through."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from oscbend.frame import Frame
+from oscbend.state import LUMA, OPAQUE
+
+_LUMA = np.array([54, 183, 19], np.uint16)
+"""Red, green and blue in 256ths of the brightness (Rec. 709)."""
 
 EARLY_S = 1e-3
 """Frames come a little unevenly; one that is early by less counts as due."""
@@ -21,12 +25,14 @@ class Look:
         fps: frames per second at most; 0 for all.
         flip: True turns pictures upside down: bottom row first.
         swap: True exchanges red and blue: BGRA.
+        alpha: `opaque`, or `luma` for the brightness: black is see-through.
     """
 
     size: tuple[int, int] | None = None
     fps: float = 0.0
     flip: bool = False
     swap: bool = False
+    alpha: str = OPAQUE
 
     def seen(self, frame: Frame) -> Frame:
         """A frame as the host sees it; itself if nothing is to be done."""
@@ -34,6 +40,8 @@ class Look:
         height, width = picture.shape[:2]
         if self.size is not None and self.size != (width, height):
             picture = _stretched(picture, self.size)
+        if self.alpha == LUMA:
+            picture = _see_through(picture)
         if self.flip:
             picture = picture[::-1]
         if self.swap:
@@ -66,6 +74,11 @@ class Pace:
             return False
         self._next_s += gap_s
         return True
+
+
+def _see_through(picture: np.ndarray) -> np.ndarray:
+    luma = (picture[..., :3] * _LUMA).sum(axis=2, dtype=np.uint16) >> 8
+    return np.dstack((picture[..., :3], luma.astype(np.uint8)))
 
 
 def _stretched(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -106,7 +106,7 @@ class Outs:
 
 
 def _look(out: Out) -> Look:
-    return Look(out.size, out.fps, out.flip, out.swap)
+    return Look(out.size, out.fps, out.flip, out.swap, out.alpha)
 
 
 def _closed(sink: Sink) -> None:
