@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -192,17 +193,41 @@ class Bus:
     def unit(self, how: Listening) -> np.ndarray:
         """This frame's value over its range, [n] in 0..1, or its onset, if that is more; silence is not
         amplified."""
-        if isinstance(how.range, tuple):
-            lo = np.full(self.size, how.range[0])
-            span = np.full(self.size, how.range[1] - how.range[0])
-        else:
-            lo = self.lo if self.lo.size else self.frame
-            wide = self.widest if self.widest.size else np.zeros(self.size)
-            span = np.maximum((self.hi if self.hi.size else self.frame) - lo, QUIET * wide)
-        safe = np.where(span == 0, 1.0, span)
-        unit = np.where(span == 0, 0.0, (self.frame - lo) / safe)
-        unit = np.clip(unit, self.struck, 1.0)
-        return np.where(unit < how.gate, 0.0, unit) if how.gate > 0 else unit
+        return unit_of(self, how)
+
+
+class Ranged(Protocol):
+    """What a frame sees of a feature, [n], how much of an onset, and its automatic range so far."""
+
+    @property
+    def frame(self) -> np.ndarray: ...
+    @property
+    def struck(self) -> float: ...
+    @property
+    def lo(self) -> np.ndarray: ...
+    @property
+    def hi(self) -> np.ndarray: ...
+    @property
+    def widest(self) -> np.ndarray: ...
+
+
+def reach(heard: Ranged, how: Listening) -> tuple[np.ndarray, np.ndarray]:
+    """Where a feature's range begins, and how long it is, [n] each."""
+    if isinstance(how.range, tuple):
+        size = heard.frame.size
+        return np.full(size, how.range[0]), np.full(size, how.range[1] - how.range[0])
+    lo = heard.lo if heard.lo.size else heard.frame
+    wide = heard.widest if heard.widest.size else np.zeros(heard.frame.size)
+    return lo, np.maximum((heard.hi if heard.hi.size else heard.frame) - lo, QUIET * wide)
+
+
+def unit_of(heard: Ranged, how: Listening) -> np.ndarray:
+    """A frame's value over its range, [n] in 0..1, or its onset, if that is more; silence stays silence."""
+    lo, span = reach(heard, how)
+    safe = np.where(span == 0, 1.0, span)
+    unit = np.where(span == 0, 0.0, (heard.frame - lo) / safe)
+    unit = np.clip(unit, heard.struck, 1.0)
+    return np.where(unit < how.gate, 0.0, unit) if how.gate > 0 else unit
 
 
 class Buses(Mapping[str, Bus]):

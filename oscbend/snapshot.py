@@ -53,10 +53,14 @@ class Standing:
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """What a feature bus held, [n], and how much of an onset."""
+    """What a feature bus held, [n], how much of an onset, and what the frame saw of it with its range."""
 
     value: np.ndarray
-    struck: float = 0.0
+    struck: float
+    frame: np.ndarray
+    lo: np.ndarray
+    hi: np.ndarray
+    widest: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +145,10 @@ class Camera:
         moving = state.maps.keys() | state.mods.keys() | state.glides.keys()
         if not shown.keys() >= moving:
             shown = {**self._unseen(state, moving - shown.keys()), **shown}
-        heard = {name: Heard(bus.value, bus.struck) for name, bus in buses.items()}
+        heard = {
+            name: Heard(bus.value, bus.struck, bus.frame, bus.lo, bus.hi, bus.widest)
+            for name, bus in buses.items()
+        }
         still = Still(heard, shown, self._modulation.show_s)
         return Snapshot(now_s, state, still, self._stand(state), status, buses.made)
 

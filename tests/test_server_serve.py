@@ -151,7 +151,7 @@ def test_a_wrong_model_leaves_the_running_one(server: Served, client: Client) ->
 def test_the_page_shows_the_picture(server: Served) -> None:
     browser = urllib.request.Request(server.web, headers={"Accept": "text/html,*/*"})
     page = urllib.request.urlopen(browser, timeout=WAIT_S).read().decode()
-    assert "/live.mjpg" in page
+    assert 'src="/page/main.js"' in page
     still = Image.open(io.BytesIO(urllib.request.urlopen(f"{server.web}/frame.png", timeout=WAIT_S).read()))
     assert still.size == (64, 64)
     status = json.load(urllib.request.urlopen(f"{server.web}/status.json", timeout=WAIT_S))

@@ -23,7 +23,7 @@ def show() -> Iterator[Webbed]:
 
 def test_a_browser_gets_the_page_and_a_program_the_tree(show: Webbed) -> None:
     page = show.get("/", Accept="text/html,application/xhtml+xml,*/*;q=0.8")[1]
-    assert b"/live.mjpg" in page
+    assert b'src="/page/main.js"' in page
     assert show.get("/?HTML")[1] == page
     assert show.json("/")["FULL_PATH"] == "/"
     assert show.get("/?HOST_INFO", Accept="text/html")[1].startswith(b'{"NAME"')

@@ -18,6 +18,7 @@ from oscbend.osc import Message, decode, encode_message
 from oscbend.schedule import Came
 from oscbend.server.doors import Peer
 from oscbend.server.inbox import Arrivals, Inbox
+from oscbend.server.journal import Journal
 from oscbend.server.networks import LOOPBACK, Networks
 from oscbend.server.replies import encode_reply
 from oscbend.server.web import Site, Web
@@ -36,9 +37,9 @@ class Webbed(Watched):
         self.said: list[str] = []
         place = Site(**{"name": "a show", "host": "127.0.0.1", "port": 0, "osc_port": OSC_PORT, **site})
         networks = Networks(LOOPBACK)
-        self.web = Web(
-            place, self.loop.snapshot(0.0), self.hear, lambda: self.now_s, networks, self.said.append
-        )
+        self.lines: Journal[str] = Journal(10)
+        begin = self.loop.snapshot(0.0)
+        self.web = Web(place, begin, self.hear, lambda: self.now_s, networks, self.said.append, self.lines)
         self.loop.observers.append(self.web.see)
         self.loop.answer = self.answer
         self.at = f"127.0.0.1:{self.web.port}"

@@ -37,6 +37,9 @@ def serve(
     late: Annotated[str, typer.Option(help="What comes after its time: run or drop.")] = "run",
     timetags: Annotated[str, typer.Option(help="Time tags: schedule or ignore.")] = "schedule",
     web_port: Annotated[int, typer.Option(help="Of the page with the live picture.")] = 57131,
+    web_token: Annotated[
+        str, typer.Option(help="With it pages on other machines may play; without, they only look.")
+    ] = "",
     frames: Annotated[str, typer.Option(help="ZeroMQ address of the frames.")] = "tcp://127.0.0.1:57132",
     name: Annotated[str, typer.Option(help="By which hosts find this server.")] = "oscbend",
     root: o.Root = Path(),
@@ -72,7 +75,8 @@ def serve(
         o.one_of(timetags, "--timetags", ("schedule", "ignore")),
     )
     heard = tuple(map(str, Networks(allow or PRIVATE).networks))
-    address = Address("0.0.0.0" if lan else host, port, web_port, frames, checked_name(name), heard)
+    here = "0.0.0.0" if lan else host
+    address = Address(here, port, web_port, frames, checked_name(name), heard, web_token)
     film = Film(
         prompt,
         negative=negative,

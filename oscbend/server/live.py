@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from oscbend import osc
 from oscbend.commands.base import LONGEST
 from oscbend.errors import BadPacket
+from oscbend.server.gate import Gate
 from oscbend.server.query import Query
 from oscbend.server.replies import encode_reply
 from oscbend.server.tree import Atoms, Changes, Tree
@@ -41,12 +42,14 @@ class Live:
         query: gives the newest snapshot, and its tree.
         hear: takes an OSC packet that came, and who sent it.
         now_s: when that is seen which comes now, on the clock of the loop.
+        gate: knows which of them may play.
     """
 
     def __init__(
-        self, query: Query, hear: Callable[[bytes, Client], None], now_s: Callable[[], float]
+        self, query: Query, hear: Callable[[bytes, Client], None], now_s: Callable[[], float], gate: Gate
     ) -> None:
         self.query = query
+        self.gate = gate
         self.hear = hear
         self.now_s = now_s
         self._clients: set[Client] = set()
@@ -131,6 +134,7 @@ class Client:
         self._gone = False
         self._live = live
         self._websocket = websocket
+        self._refusal = live.gate.refusal(websocket.scope)
         self._known: dict[str, Atoms] = {}
         self._sent: dict[str, tuple[Atoms, float]] = {}
         self._tree = live.query.tree()[0]
@@ -162,7 +166,9 @@ class Client:
     async def _receive(self) -> None:
         while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
             packet, text = message.get("bytes"), message.get("text")
-            if packet is not None:
+            if packet is not None and self._refusal:
+                await self._websocket.send_bytes(encode_reply("/fail", ("/", self._refusal)))
+            elif packet is not None:
                 self._take(packet)
             elif text is not None and (complaint := self._obey(text)):
                 await self._websocket.send_bytes(encode_reply("/fail", complaint))

@@ -21,7 +21,9 @@ from oscbend.server.console import Console
 from oscbend.server.doors import Doors
 from oscbend.server.feed import Feed
 from oscbend.server.inbox import Arrivals, Inbox
+from oscbend.server.journal import Journal
 from oscbend.server.live import Client
+from oscbend.server.monitor import LINES
 from oscbend.server.networks import LOOPBACK, PRIVATE, Networks
 from oscbend.server.pace import Pace
 from oscbend.server.replies import encode_reply, split_reply
@@ -51,6 +53,7 @@ class Address:
         frames: ZeroMQ address of the frames.
         name: by which hosts know it.
         allow: networks that are heard besides this machine; by itself private ones.
+        web_token: with which pages of other machines may play; empty lets them only look.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +62,7 @@ class Address:
     frames: str = "tcp://127.0.0.1:57132"
     name: str = "oscbend"
     allow: tuple[str, ...] = PRIVATE
+    web_token: str = ""
 
     @property
     def local(self) -> bool:
@@ -116,7 +120,13 @@ class Server:
         self._began_s = time.monotonic()
         self._ahead_s = 0.0
         with self._unwinding():
-            self.console = Console(say)
+            lines: Journal[str] = Journal(LINES)
+
+            def tell(line: str) -> None:
+                lines.add(line)
+                say(line)
+
+            self.console = Console(tell)
             self._stack.callback(self.console.close)
             self.inbox = Inbox()
             self.doors = Doors(address.host, address.port, self.inbox, networks.allow)
@@ -140,11 +150,13 @@ class Server:
             )
             self.loop.changes.watchers.append(self.feed.changed)
             self.frames = self._stack.enter_context(ZmqSink(address.frames))
-            site = Site(address.name, address.host, address.web_port, self.doors.port)
-            self.web = Web(site, self.loop.snapshot(0.0), self._take, self._seen, networks, self.console.say)
+            site = Site(address.name, address.host, address.web_port, self.doors.port, address.web_token)
+            begin = self.loop.snapshot(0.0)
+            self.web = Web(site, begin, self._take, self._seen, networks, self.console.say, lines)
             self._stack.callback(self.web.close)
             self.loop.sinks += [self.frames, self.web, self.feed]
             self.loop.observers.append(self.web.see)
+            self.loop.changes.watchers.append(self.web.monitor.changed)
         self.address = address
 
     @contextmanager
@@ -213,6 +225,8 @@ class Server:
         """Says at which addresses other machines find it, and who is heard."""
         for host in heard_at(self.doors.host):
             self.console.say(f"send OSC to {host}, port {self.doors.port} (UDP or TCP)")
+            token = f"/#token={self.address.web_token}" if self.address.web_token else " (to look only)"
+            self.console.say(f"the page is http://{host}:{self.web.port}{token}")
         self.console.say(f"heard are {' '.join(self.address.allow)}; all others are not")
 
     def close(self) -> None:

@@ -11,24 +11,23 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from oscbend.errors import OscbendError
 from oscbend.frame import Frame
 from oscbend.peers import is_loopback
 from oscbend.server.announce import announced, heard_at, machine
+from oscbend.server.gate import Gate
 from oscbend.server.guard import BoundedHttp, Guard
+from oscbend.server.journal import Journal
 from oscbend.server.live import MESSAGE_MAX, Client, Live
+from oscbend.server.monitor import STATUS, Monitor
 from oscbend.server.networks import Networks
-from oscbend.server.picture import PAGE, Picture
+from oscbend.server.picture import Picture
 from oscbend.server.query import Query
 from oscbend.snapshot import Snapshot
 
-STATUS = (
-    *("fps", "frame_ms", "worst_ms", "queued", "late", "dropped"),
-    *("bad", "frame", "model", "behind", "ahead_s"),
-)
 HEADERS_MAX = 16384
 """Longest head of a request, in bytes."""
 
@@ -42,12 +41,14 @@ class Site:
         host: where it listens; `127.0.0.1` is this machine only.
         port: of the web; 0 takes a free one.
         osc_port: where the server listens to OSC over UDP.
+        token: with which pages of other machines may play; empty lets them only look.
     """
 
     name: str
     host: str
     port: int
     osc_port: int
+    token: str = ""
 
 
 class Web:
@@ -60,9 +61,11 @@ class Web:
         now_s: when that is seen which comes now, on the clock of the loop.
         networks: from which it answers.
         say: takes one line for whoever runs the server.
+        lines: what whoever runs the server was told, for the page.
 
     Raises:
         OscbendError: the port is in use.
+        BadValue: no such token.
     """
 
     def __init__(
@@ -73,16 +76,22 @@ class Web:
         now_s: Callable[[], float],
         networks: Networks,
         say: Callable[[str], None],
+        lines: Journal[str],
     ) -> None:
         self._site = site
         self._say = say
         self.picture = Picture(lambda: self._server.should_exit)
         self.query = Query(snapshot, site.name, site.osc_port)
-        self.live = Live(self.query, hear, now_s)
+        gate = Gate(site.token)
+        self.live = Live(self.query, hear, now_s, gate)
+        self.monitor = Monitor(self.query, self.picture, gate, lines, lambda: self._server.should_exit)
         routes = [
             Route("/live.mjpg", self.picture.live),
             Route("/frame.png", self.picture.still),
             Route("/status.json", self._status),
+            Route("/page/operators.json", self.monitor.operators),
+            Route("/page/{name}", self.monitor.file),
+            WebSocketRoute("/page/live", self.monitor.meet),
             Route("/{address:path}", self._answer),
             WebSocketRoute("/{address:path}", self.live.meet),
         ]
@@ -122,6 +131,7 @@ class Web:
     def see(self, snapshot: Snapshot) -> None:
         """Takes the newest state of the show; never waits."""
         self.query.snapshot = snapshot
+        self.monitor.see(snapshot)
         self.live.wake()
 
     def gone(self) -> list[Client]:
@@ -139,7 +149,7 @@ class Web:
     async def _answer(self, request: Request) -> Response:
         asks = request.query_params
         page = request.url.path == "/" and not asks and "text/html" in request.headers.get("accept", "")
-        return HTMLResponse(PAGE) if page or "HTML" in asks else await self.query.answer(request)
+        return self.monitor.page() if page or "HTML" in asks else await self.query.answer(request)
 
     @contextlib.asynccontextmanager
     async def _announcing(self, app: Starlette) -> AsyncIterator[None]:
