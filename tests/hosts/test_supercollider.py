@@ -90,3 +90,9 @@ def film(score: Path, folder: Path) -> None:
     with av.open(str(picture)) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(frames) == 16
+
+
+def test_a_program_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    output = sclang("no_program.scd", free_port(57230), home=tmp_path)
+    heard(output, "failed false nil", "Is /no/such/oscbend the program", "Set Oscbend.program")
+    assert "booted" not in output
