@@ -23,6 +23,8 @@ WORDS = (*OPERATORS, "latent.0", "latent.*", "image", "rms", "auto", "lin", "exp
 NUMBERS = (0, 1, -1, 7, 2**31 - 1, -(2**31), 0.0, 0.5, 1.0, -3.5, 1e30, float("nan"), float("inf"))
 BOMBS = ("/" + "*" * 200, "/*" * 100, "/{" + ",".join("a" * n for n in range(30)) + "}" * 3, "//" * 80,
          "/[!" + "a-z" * 60 + "]", "/" + "?*" * 100, "/bend/*/*", "//*")  # fmt: skip
+POOL = 2000
+"""Packets that are damaged in ever new ways."""
 TAGS = "ifsbhdtTFNIcrmS[]\0~"
 
 
@@ -37,8 +39,9 @@ class Attacker:
     def __init__(self, seed: int = 0, spared: tuple[str, ...] = SPARED) -> None:
         self.dice = random.Random(seed)
         self.commands = [name for name in COMMANDS if name not in spared]
+        self._made: list[bytes] = []
         self._kinds = (self._valid, self._mutated, self._random, self._deep, self._counted, self._bomb)
-        self._shares = (40, 35, 10, 3, 9, 3)
+        self._shares = (30, 45, 10, 3, 9, 3)
 
     def packets(self, count: int) -> Iterator[bytes]:
         """So many of all kinds."""
@@ -78,7 +81,10 @@ class Attacker:
         return encode(packet)
 
     def _mutated(self) -> bytes:
-        dice, data = self.dice, bytearray(self._valid())
+        dice = self.dice
+        if len(self._made) < POOL:
+            self._made.append(self._valid())
+        data = bytearray(dice.choice(self._made))
         for _ in range(dice.randint(1, 6)):
             at = dice.randrange(len(data))
             kind = dice.randrange(5)
