@@ -127,6 +127,7 @@ export class Bends {
   drive(node, drives, features, play) {
     if (!node.MUSICAL || !node.CONTENTS?.map) return null;
     const map = drives.find((d) => d.address === node.FULL_PATH && !d.mod);
+    const mods = drives.filter((d) => d.address === node.FULL_PATH && d.mod);
     if (!map && !features.length) return null;
     const [, held, lo = node.MUSICAL[0].MIN, hi = node.MUSICAL[0].MAX] = [0, ...(node.CONTENTS.map.VALUE ?? [])];
     const at = node.FULL_PATH, names = ["", ...new Set([...features, ...(map ? [map.feature] : [])])];
@@ -140,6 +141,6 @@ export class Bends {
       else this.wire.send(`${at}/map`, [pick.value, ends[0].valueAsNumber, ends[1].valueAsNumber], "sff");
     };
     for (const input of [pick, ...ends]) input.onchange = () => (input === pick || pick.value) && send();
-    return make("div", { class: `drive${map ? " driven" : ""}` }, make("span", {}, "↳"), pick, ...(map ? ends : []));
+    return make("div", { class: `drive${map ? " driven" : ""}` }, make("span", {}, "↳"), pick, ...(map ? ends : []), ...mods.map((mod) => make("small", {}, `+ ${mod.feature}`)));
   }
 }
