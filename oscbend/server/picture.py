@@ -66,7 +66,7 @@ class Picture:
                 return frame
             if time.monotonic() >= end_s:
                 break
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.01)
         return None
 
     async def jpeg(self, frame: Frame) -> bytes:
