@@ -46,7 +46,7 @@ def measure(settings: Settings) -> Iterator[Figure]:
     model = settings.loaded
     on_card = model.device.type == "cuda"
     if settings.quick:
-        batches, count, rounds = ((1, 8, 32), 64, 1) if on_card else ((1, 8), 16, 1)
+        batches, count, rounds = ((1, 8, 32), 64, 1) if on_card else ((1, 8), 8, 1)
     else:
         batches, count, rounds = ((1, 2, 4, 8, 16, 32, 64), 256, 2) if on_card else ((1, 2, 4, 8, 16), 48, 3)
     stage = Stage(Engine(model), settings.model)

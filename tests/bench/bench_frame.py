@@ -24,7 +24,7 @@ def measure(settings: Settings) -> Iterator[Figure]:
         shows = [Show(settings, steps, bends) for bends in BENDS]
         engine = engine_for(settings, shows)
         calls = [in_a_row(engine, show) for show in shows]
-        for bends, taken in zip(BENDS, times_ms(calls, settings.rounds(12, 100), 1, model.settle)):
+        for bends, taken in zip(BENDS, times_ms(calls, settings.rounds(6, 100), 1, model.settle)):
             name = f"frame, {steps} steps, {len(bends)} bends"
             yield from quantiles(name, taken)
             goal = 15.0 if settings.at_home and (steps, bends) == (2, FEW) else None

@@ -84,17 +84,21 @@ def rate(take: Callable[[], None], count: int) -> float:
 
 def measure(settings: Settings) -> Iterator[Figure]:
     """Rates with few addresses, with as many as a show can have, with features, with strange addresses."""
-    count, rounds = (4000, 5) if settings.quick else (20_000, 15)
+    count, rounds = 20_000, settings.rounds(4, 15)
     few, setters, _ = bent_show(50)
     full, _, size = bent_show(MAX_BENDS, MAX_BUSES, MAX_PROMPTS)
     heard, _, _ = bent_show(50, 100)
     features = [f"/feature/f{n}" for n in range(100)]
     strange, _, _ = bent_show(50)
     every = [*setters, *(f"/nowhere/{n}" for n in range(MANY - len(setters)))]
-    messages, slow = packets(setters, count), packets(every, count // 100)
+    messages, some, slow = (
+        packets(setters, count),
+        packets(setters, count // 10),
+        packets(every, count // 500),
+    )
     ways = {
         "oscbend, 100 addresses": (ours(few, messages), count),
-        "python-osc, 100 addresses": (theirs(setters, messages), count),
+        "python-osc, 100 addresses": (theirs(setters, some), len(some)),
         f"oscbend, a full show, {size} addresses": (ours(full, messages), count),
         "oscbend, 100 features": (ours(heard, packets(features, count)), count),
         f"oscbend, {MANY} addresses, most unknown": (ours(strange, packets(every, count)), count),

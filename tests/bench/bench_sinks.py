@@ -78,7 +78,7 @@ def rate(settings: Settings) -> Iterator[Figure]:
             stack.enter_context(sink)
         sinks = [zmq, live, dead, *others]
         (alone,) = times_ms([shown(engine, show, 1, ())], 3, settle=engine.model.settle)
-        frames = max(2, round(settings.rounds(350, 1500) / statistics.median(alone)))
+        frames = max(2, round(settings.rounds(200, 1500) / statistics.median(alone)))
         calls = [shown(engine, show, frames, to) for to in ((), sinks, sinks[:-1])]
         rounds = settings.rounds(3, 15)
         none, all_of_them, no_film = times_ms(calls, rounds, warm_up=1, settle=engine.model.settle)
