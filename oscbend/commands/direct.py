@@ -49,6 +49,8 @@ class Direct:
         self._made_for: tuple[object, ...] = ()
         self._live: dict[str, Value] = {}
         self._glides: dict[str, Glide] = {}
+        self._near: dict[str, tuple[Glide | None, Value, float]] = {}
+        self._near_s = -math.inf
         self._heard: list[tuple[str, Bus]] = []
 
     def take(self, state: State, message: Message, time_s: float) -> bool:
@@ -96,21 +98,29 @@ class Direct:
         if not lo <= number <= hi or number - number != 0:
             return False
         if lag_s > 0:
-            self._draw_near(state, message.address, number, lag_s)
+            self._note_near(state, message.address, lag_s)
         self._live[message.address] = number
         return True
 
-    def _draw_near(self, state: State, address: str, number: float, lag_s: float) -> None:
-        """Does what `set_live` does for a control that nothing drives."""
-        if address in self._live:
-            glide, before = self._glides.pop(address, None), self._live[address]
-        elif address in state.live:
-            glide, before = state.glides.get(address), state.live[address]
-        else:
+    def _note_near(self, state: State, address: str, lag_s: float) -> None:
+        """Notes where a control is before it is set; what is set twice at one moment glides once."""
+        if self._near_s != self._modulation.show_s:
+            self._draw_near()
+            self._near_s = self._modulation.show_s
+        if address in self._near:
             return
-        moving = lagged(glide, before, number, self._modulation.show_s, lag_s)
-        if moving is not None:
-            self._glides[address] = moving
+        if address in self._live:
+            self._near[address] = self._glides.pop(address, None), self._live[address], lag_s
+        elif address in state.live:
+            self._near[address] = state.glides.get(address), state.live[address], lag_s
+
+    def _draw_near(self) -> None:
+        """Does what `set_live` does for controls that nothing drives."""
+        for address, (glide, before, lag_s) in self._near.items():
+            moving = lagged(glide, before, self._live[address], self._near_s, lag_s)
+            if moving is not None:
+                self._glides[address] = moving
+        self._near.clear()
 
     def settled(self, state: State) -> State:
         """The state with all that was taken since the last call; features have heard theirs."""
@@ -119,6 +129,7 @@ class Direct:
                 bus.settle(state.listening_to(name))
             self._heard.clear()
         if self._live:
+            self._draw_near()
             live, self._live = self._live, {}
             glides, self._glides = self._glides, {}
             return state.with_values(live, glides)

@@ -29,6 +29,9 @@ TOGETHER = 256
 """How many datagrams are taken at once at most."""
 PAUSE_S = 0.0015
 """How long the thread sleeps when it has taken all there was."""
+MANY = 12
+LONG_PAUSE_S = 0.006
+"""How long it sleeps when so many came at once: in a flood each waking takes time from the frames."""
 IP_RECVERR, IPV6_RECVERR = 11, 25
 """Options of Linux sockets which Python has no names for."""
 
@@ -113,10 +116,12 @@ class UdpDoor:
             selector.register(self._woken, selectors.EVENT_READ)
             while not self._closed.is_set():
                 selector.select()
-                while self._take() == TOGETHER:
-                    pass
+                came = count = self._take()
+                while count == TOGETHER:
+                    count = self._take()
+                    came += count
                 self._take_refusals()
-                time.sleep(PAUSE_S)
+                time.sleep(PAUSE_S if came < MANY else LONG_PAUSE_S)
 
     def _take_refusals(self) -> None:
         if not self.reports:
