@@ -11,7 +11,7 @@ demo: .venv/installed
 	.venv/bin/oscbend demo
 
 test: .venv/tested
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/tested
 	.venv/bin/ruff check .

@@ -94,7 +94,7 @@ def test_a_new_prompt_is_encoded_by_the_worker_while_frames_go_on(
     schedule.put(0.0, (Message("/prompt/2", ("a prompt of this show",)),))
     before = [loop.step(0.1 * n).picture.tobytes() for n in range(3)]
     assert len(set(before)) == 3, "frames go on"
-    assert loop.state.prompts == STATE.prompts
+    assert loop.state.prompts == {**STATE.prompts, 2: ""}, "its place is there, and empty"
     gate.set()
     worker.close()
     worker._thread.join(20)
