@@ -138,7 +138,7 @@ def stalls(settings: Settings, playing: Show, sites: Sequence[Site]) -> Iterator
     dice = random.Random(0)
     send = playing.client.send
     goal = STALL if settings.at_home else None
-    rounds = settings.rounds(12, 60)
+    rounds = settings.rounds(6, 60)
 
     def figure(what: str, changes: Sequence[Callable[[], object]]) -> Figure:
         return Figure(f"worst frame, {what} / median", playing.stall(changes), "×", goal)
@@ -163,7 +163,7 @@ def stalls(settings: Settings, playing: Show, sites: Sequence[Site]) -> Iterator
     yield Figure("worst frame, steps 1 to 8 / median of the steps", steps(playing, rounds, dice), "×", goal)
     steered = [lambda n=n: send("/bend/1", "steer", "unet.mid.attn") for n in range(1)]
     steered += [lambda n=n: playing.client.bundle([("/bend/1/a", f"orb {n}"), ("/bend/1/b", f"mesh {n}")])
-                for n in range(settings.rounds(2, 6))]  # fmt: skip
+                for n in range(settings.rounds(1, 6))]  # fmt: skip
     yield Figure("worst frame, a steering vector / median", playing.stall(steered, 8), "×")
     send("/bend/free")
     playing.client.sync()
@@ -281,7 +281,7 @@ def flood(settings: Settings, playing: Show) -> Iterator[Figure]:
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
-    seconds = 2.0
+    seconds = 1.5 if settings.quick else 3.0
     wet: list[float] = []
     dry: list[float] = []
     beside: list[float] = []

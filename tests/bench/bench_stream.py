@@ -18,7 +18,7 @@ def measure(settings: Settings) -> Iterator[Figure]:
         show = Show(settings, steps, FEW)
         engine = engine_for(settings, [show])
         calls = [in_a_row(engine, show), followed(engine, show)]
-        plain, streamed = times_ms(calls, settings.rounds(12, 120), warm_up=steps + 2, settle=model.settle)
+        plain, streamed = times_ms(calls, settings.rounds(6, 120), warm_up=steps + 2, settle=model.settle)
         for name, taken in (("one frame after the other", plain), ("stream batch", streamed)):
             rate = 1000 / statistics.median(taken)
             yield Figure(f"{steps} steps, 3 bends, {name}, rate", rate, "frames/s")
