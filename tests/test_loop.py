@@ -855,3 +855,18 @@ def test_a_defect_in_one_job_loses_no_other() -> None:
     assert show.loop.state.prompts == {1: "night"}
     assert show.told("/synced") == [(3,)]
     assert show.told("/fail")[0][0] == "/broken"
+
+
+def test_both_prompts_of_a_steering_bend_may_change_at_once() -> None:
+    worker = Beside()
+    show = Show(worker)
+    show(("/bend/1", "steer", "unet.mid.attn"), ("/bend/1/a", "night"), ("/bend/1/b", "day"), ("/sync", 1))
+    gate, prepare = threading.Event(), show.stage.prepare
+    show.stage.prepare = lambda state: (gate.wait(10), prepare(state))[1]  # type: ignore[method-assign]
+    show(("/bend/1/a", "river"), ("/bend/1/b", "storm"))
+    gate.set()
+    worker.close()
+    worker._thread.join(10)
+    show()
+    (bend,) = show.loop.state.bends
+    assert (bend.static["a"], bend.static["b"]) == ("river", "storm")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from oscbend.bends import OPERATORS
@@ -58,15 +58,29 @@ def steers(bend: Bend) -> bool:
     return all(static.get(name) for name in ("a", "b"))
 
 
+def _onto(now: Bend | None, before: Bend | None, bend: Bend) -> Bend:
+    """A bend as it stands now, with what a command has changed of it: another may have been faster."""
+    if now is None or before is None or now.op != bend.op:
+        return bend
+    changed = {f.name: getattr(bend, f.name) for f in fields(Bend)}
+    changed = {name: value for name, value in changed.items() if value != getattr(before, name)}
+    if "static" in changed:
+        own = {name: value for name, value in bend.static.items() if before.static.get(name) != value}
+        changed["static"] = {**now.static, **own}
+    return replace(now, **changed)
+
+
 def put(show: Show, bend: Bend) -> State | Job:
     """The state with the bend in it; a job first, where the bend needs something that is slow to make."""
     state = show.state.with_bend(checked(show, bend))
     if not steers(bend):
         return state
 
+    before = show.state.bend(bend.id)
+
     def work() -> tuple[Any, list[str]]:
         show.stage.prepare(state)
-        return (lambda now: now.with_bend(bend)), []
+        return (lambda now: now.with_bend(_onto(now.bend(bend.id), before, bend))), []
 
     return Job(f"/bend/{bend.id}", work, to=show.sender)
 
