@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from oscbend.commands.base import COMMANDS, Job, Reply, Show
-from oscbend.commands.record import free_place
+from oscbend.commands.record import Work, closing, free_place
 from oscbend.commands.telling import HALL, PLACE, TALK
 from oscbend.errors import BadValue, UnknownName
 from oscbend.paths import name_below
@@ -21,8 +20,6 @@ CAPTURE = " capture"
 """What the output is called that writes the film; nobody can call one so over OSC by chance."""
 
 PLACED = (HALL, PLACE)
-
-Work = tuple[Callable[[State], State], Sequence[str]]
 
 
 def out_called(show: Show, name: str) -> Out:
@@ -147,15 +144,7 @@ def out_free(show: Show, name: str) -> Job:
     out_called(show, name)
     closed = show.house.outs.free(name)
     show.state = without_out(show.state, name)
-    return _closing(show, f"/out/{name}/free", (), closed)
-
-
-def _closing(show: Show, address: str, args: tuple[Any, ...], closed: Callable[[], None]) -> Job:
-    def work() -> Work:
-        closed()
-        return (lambda now: now), []
-
-    return Job(address, work, args, show.sender, aside=True)
+    return closing(show, f"/out/{name}/free", (), closed)
 
 
 @COMMANDS.declare(
@@ -195,4 +184,4 @@ def capture_stop(show: Show) -> Job | None:
         return None
     file, closed = show.state.capturing, show.house.outs.free(CAPTURE)
     show.state = replace(show.state, capturing="")
-    return _closing(show, "/capture/stop", (file,), closed)
+    return closing(show, "/capture/stop", (file,), closed)

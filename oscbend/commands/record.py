@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from oscbend.commands.base import COMMANDS, Job, Reply, Show
 from oscbend.commands.telling import TALK
@@ -38,6 +39,16 @@ def free_place(root: Path, name: str, suffix: str) -> Path:
         if not path.exists():
             return path
     raise BadValue(f"there are {NAMES} files called {name} already")
+
+
+def closing(show: Show, address: str, args: tuple[Any, ...], closed: Callable[[], None]) -> Job:
+    """Waits until something is closed, and says `/done` then."""
+
+    def work() -> Work:
+        closed()
+        return (lambda now: now), []
+
+    return Job(address, work, args, show.sender, aside=True)
 
 
 @COMMANDS.declare(
@@ -75,8 +86,4 @@ def stop(show: Show) -> Job | None:
     written = show.house.stop_recording(show.now_s)
     show.state = replace(show.state, recording="")
 
-    def work() -> Work:
-        written()
-        return (lambda now: now), []
-
-    return Job("/record/stop", work, (name,), show.sender, aside=True)
+    return closing(show, "/record/stop", (name,), written)
